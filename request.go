@@ -1,0 +1,233 @@
+package secretsstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// operation is one call as a service's method names it.
+type operation struct {
+	method string
+	// route is the path with its parameters in braces. They are filled with the
+	// account's id and then with ids; their names stand in errors.
+	route string
+	ids   [2]string
+	query string
+	body  any // sent as JSON; nil: no body
+	// secrets are the values in body, to be kept out of errors.
+	secrets []*SecretValue
+	// repeatable says that doing it twice is doing it once.
+	repeatable bool
+	// gone is what a repeated delete finds where the first one had worked.
+	gone error
+	// findOut says how to learn whether it was done, where that is not known.
+	findOut string
+}
+
+// accountRoute is what the routes of the Secrets Store start with.
+const accountRoute = "/accounts/{account_id}/secrets_store"
+
+// request is a call that is ready to be sent, as often as the policy allows.
+type request struct {
+	op       *operation
+	settings *requestSettings // nil where there are none
+	url      *url.URL
+	path     string // relative to the base URL, without the query
+	body     []byte
+	signed   *SecretValue // the credential of the last attempt
+}
+
+func (c *core) newRequest(op *operation, opts []RequestOption) (*request, error) {
+	r := &request{op: op}
+	accountID := c.accountID
+	if len(opts) > 0 {
+		var err error
+		if r.settings, err = newRequestSettings(opts); err != nil {
+			return nil, err
+		}
+		if id := r.settings.accountID; id != "" {
+			if !strings.Contains(op.route, "{account_id}") {
+				return nil, invalid("ForAccount: the path names the account")
+			}
+			accountID = id
+		}
+	}
+	escaped, err := fillRoute(op.route, accountID, op.ids)
+	if err != nil {
+		return nil, err
+	}
+	r.path = escaped
+	u := *c.baseURL
+	if u.RawPath != "" || strings.Contains(escaped, "%") {
+		u.RawPath = c.baseURL.EscapedPath() + escaped
+		u.Path, _ = url.PathUnescape(u.RawPath)
+	} else {
+		u.Path += escaped
+	}
+	u.RawQuery = op.query
+	r.url = &u
+	if op.body != nil {
+		if r.body, err = json.Marshal(op.body); err != nil {
+			return nil, invalid("body can't be encoded: %v", err)
+		}
+	}
+	return r, nil
+}
+
+// fillRoute puts the ids into the route's braces, and is the only place where an
+// id becomes part of a path.
+func fillRoute(route, accountID string, ids [2]string) (string, error) {
+	if !strings.Contains(route, "{") {
+		return route, nil
+	}
+	var path strings.Builder
+	path.Grow(len(route) + len(accountID) + len(ids[0]) + len(ids[1]))
+	next := 0
+	for {
+		before, rest, found := strings.Cut(route, "{")
+		path.WriteString(before)
+		if !found {
+			return path.String(), nil
+		}
+		var name string
+		name, route, _ = strings.Cut(rest, "}")
+		id := accountID
+		if name != "account_id" {
+			id = ids[next]
+			next++
+		} else if id == "" {
+			return "", invalid("account_id is empty: use WithAccountID, ForAccount or %s", envAccountID)
+		}
+		if err := checkID(name, id); err != nil {
+			return "", err
+		}
+		path.WriteString(url.PathEscape(id))
+	}
+}
+
+// maxID is the longest id that the API's definition allows.
+const maxID = 32
+
+// checkID refuses what can't be an id, before it becomes part of a path.
+func checkID(name, id string) error {
+	if id == "" {
+		return invalid("%s is empty", name)
+	}
+	if len(id) > maxID {
+		return invalid("%s has %d characters: an id has at most %d", name, len(id), maxID)
+	}
+	for i := 0; i < len(id); i++ {
+		if !isNameByte(id[i]) {
+			return invalid(`%s has %q: an id has letters, digits, "-" and "_"`, name, id[i])
+		}
+	}
+	return nil
+}
+
+// isNameByte says whether ids and names of secrets may have b.
+func isNameByte(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
+}
+
+// http makes the request of one attempt.
+func (r *request) http(ctx context.Context, header http.Header) *http.Request {
+	req := (&http.Request{
+		Method:     r.op.method,
+		URL:        r.url,
+		Host:       r.url.Host,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     header,
+	}).WithContext(ctx)
+	if r.body != nil {
+		req.Body = newBody(r.body)
+		req.ContentLength = int64(len(r.body))
+		if r.op.repeatable {
+			// With this the transport may send the body a second time by itself.
+			req.GetBody = func() (io.ReadCloser, error) { return newBody(r.body), nil }
+		}
+	}
+	return req
+}
+
+// header makes the headers of an attempt, but for the credentials. Their values
+// are shared, which is why they have no room to grow.
+func (c *core) header(r *request) http.Header {
+	h := make(http.Header, 8)
+	h["User-Agent"] = c.userAgent
+	h["Accept"] = c.mediaType
+	if r.body != nil {
+		h["Content-Type"] = c.mediaType
+	}
+	if r.settings != nil {
+		for name, values := range r.settings.header {
+			h[name] = values
+		}
+	}
+	return h
+}
+
+// waiting bounds what comes before an attempt is sent, in a call with that context.
+func (r *request) waiting(ctx context.Context) context.Context {
+	if r.settings != nil && r.settings.waiting != nil {
+		return r.settings.waiting
+	}
+	return ctx
+}
+
+func (r *request) onResponse(resp *Response) {
+	if r.settings != nil && r.settings.onResponse != nil {
+		r.settings.onResponse(resp)
+	}
+}
+
+// notSent is the error of a call that ends without sending attempt n, with that
+// of the attempt before, if there was one.
+func (r *request) notSent(err, last error, n int) error {
+	if last != nil {
+		err = fmt.Errorf("%w; the attempt before: %w", err, last)
+	}
+	return &RequestError{Method: r.op.method, Path: r.path, Attempts: n - 1, Err: err}
+}
+
+// shortestScrubbed is the length from which a secret is looked for in a server's
+// text. Shorter ones are part of too many words.
+const shortestScrubbed = 4
+
+// scrub takes out of a server's text the secrets that this call sent it.
+func (r *request) scrub(s string) string {
+	if s == "" {
+		return s
+	}
+	s = scrub(s, r.signed.Reveal())
+	for _, v := range r.op.secrets {
+		s = scrub(s, v.Reveal())
+	}
+	return s
+}
+
+func scrub(s, secret string) string {
+	if len(secret) < shortestScrubbed {
+		return s
+	}
+	s = strings.ReplaceAll(s, secret, redacted)
+	if escaped, err := json.Marshal(secret); err == nil {
+		s = strings.ReplaceAll(s, string(escaped[1:len(escaped)-1]), redacted)
+	}
+	return s
+}
+
+func (r *request) scrubErrors(details []ErrorDetail) {
+	for i := range details {
+		d := &details[i]
+		d.Message = r.scrub(d.Message)
+		d.Source.Pointer = r.scrub(d.Source.Pointer)
+		r.scrubErrors(d.Chain)
+	}
+}
