@@ -1,0 +1,59 @@
+package secretsstore_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+
+// Each block of Go in a document is also in a file that is compiled and run: an
+// Example, a test, or a program below examples.
+func TestDocumentsShowWhatRuns(t *testing.T) {
+	var sources []string
+	var documents []string
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != ".":
+			return filepath.SkipDir
+		case strings.HasSuffix(path, "_test.go"), strings.HasPrefix(path, "examples") && strings.HasSuffix(path, ".go"):
+			b, err := os.ReadFile(path)
+			sources = append(sources, unindented(string(b)))
+			return err
+		case strings.HasSuffix(path, ".md"):
+			documents = append(documents, path)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Contains(t, documents, "README.md")
+	for _, path := range documents {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, block := range goBlock.FindAllStringSubmatch(string(b), -1) {
+			want := unindented(block[1])
+			found := false
+			for _, source := range sources {
+				found = found || strings.Contains(source, want)
+			}
+			assert.True(t, found, "%s has a block that nothing runs:\n%s", path, block[1])
+		}
+	}
+}
+
+func unindented(source string) string {
+	lines := strings.Split(source, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "\n")
+}
