@@ -41,6 +41,7 @@ type core struct {
 	retry          RetryPolicy
 	limiter        Limiter
 	logger         *slog.Logger
+	hook           CallHook
 	pacer          *pacer
 	budget         budget
 
@@ -79,6 +80,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		retry:          s.retry.withDefaults(),
 		limiter:        s.limiter,
 		logger:         s.logger,
+		hook:           s.hook,
 		pacer:          newPacer(),
 		userAgent:      []string{agent},
 		mediaType:      []string{"application/json"},
@@ -156,7 +158,8 @@ func callNone(ctx context.Context, c *core, op operation, opts []RequestOption) 
 	return resp, err
 }
 
-// do sends a call until it is done, may not be tried again, or can't wait.
+// do checks and builds a call's request, and sends it between the two halves of
+// the user's hook.
 func (c *core) do(ctx context.Context, op *operation, into result, opts []RequestOption) (*Response, error) {
 	if ctx == nil {
 		return nil, invalid("context is nil")
@@ -165,6 +168,24 @@ func (c *core) do(ctx context.Context, op *operation, into result, opts []Reques
 	if err != nil {
 		return nil, err
 	}
+	if c.hook == nil {
+		return c.sendUntilDone(ctx, r, into)
+	}
+	hooked, done := c.hook(ctx, Call{Method: op.method, Route: op.name()})
+	if hooked == nil {
+		hooked = ctx
+	}
+	resp, err := c.sendUntilDone(hooked, r, into)
+	if done != nil {
+		done(resp, err)
+	}
+	return resp, err
+}
+
+// sendUntilDone sends a request until it is done, may not be tried again, or can't
+// wait.
+func (c *core) sendUntilDone(ctx context.Context, r *request, into result) (*Response, error) {
+	op := r.op
 	var resp *Response // the last answer
 	var last error     // why the last attempt was no success
 	var o outcome

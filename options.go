@@ -24,6 +24,7 @@ type settings struct {
 	retry          RetryPolicy
 	limiter        Limiter
 	logger         *slog.Logger
+	hook           CallHook
 	attemptTimeout time.Duration
 }
 
@@ -135,6 +136,33 @@ func WithLimiter(l Limiter) Option {
 func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) error {
 		s.logger = l
+		return nil
+	}
+}
+
+// Call is what a [CallHook] learns of a call.
+type Call struct {
+	// Method is the HTTP method.
+	Method string
+	// Route is the path with its parameters in braces, relative to the base URL, such
+	// as "/accounts/{account_id}/secrets_store/stores/{store_id}/secrets/{secret_id}".
+	// It never holds an id. "" for [Client.Do], whose path is the user's.
+	Route string
+}
+
+// CallHook is told of each call to the API: before it begins, and, by the function
+// that it returns, after it has ended. The context that it returns is that of the
+// call's attempts, so that the spans of a transport that traces them lie in one
+// that the hook began. A nil context or function is passed over. It runs in the
+// call's goroutine, several at once where calls are made so. A call with arguments
+// that can't be right is not told of.
+type CallHook func(ctx context.Context, call Call) (context.Context, func(*Response, error))
+
+// WithCallHook tells hook of each call, for traces and metrics. The iterators, and
+// the methods that combine several calls, tell of each call they make.
+func WithCallHook(hook CallHook) Option {
+	return func(s *settings) error {
+		s.hook = hook
 		return nil
 	}
 }

@@ -32,6 +32,15 @@ type operation struct {
 // accountRoute is what the routes of the Secrets Store start with.
 const accountRoute = "/accounts/{account_id}/secrets_store"
 
+// name is the operation's route, without any id; "" for one of Do, whose path the
+// user wrote.
+func (op *operation) name() string {
+	if !strings.HasPrefix(op.route, accountRoute) {
+		return ""
+	}
+	return op.route
+}
+
 // request is a call that is ready to be sent, as often as the policy allows.
 type request struct {
 	op       *operation
