@@ -19,7 +19,7 @@ import (
 // result is decoded into result, a pointer, unless that is nil; a success without
 // a result is then [ErrInvalidResponse].
 //
-// GET, HEAD, PUT and DELETE are tried again where that helps. PATCH and POST are
+// GET, PUT and DELETE are tried again where that helps. PATCH and POST are
 // not taken to be safe to repeat: one that may have been done is
 // [ErrOutcomeUnknown]. A body that holds a [SecretValue] is [ErrInvalidArgument],
 // since a SecretValue marshals as [REDACTED]: put what Reveal returns there.
@@ -28,11 +28,11 @@ import (
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...RequestOption) (*Response, error) {
 	op := operation{method: method, findOut: "read back what it was to change"}
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:
+	case http.MethodGet, http.MethodPut, http.MethodDelete:
 		op.repeatable = true
 	case http.MethodPatch, http.MethodPost:
 	default:
-		return nil, invalid("method %q is not GET, HEAD, PUT, DELETE, PATCH or POST", method)
+		return nil, invalid("method %q is not GET, PUT, DELETE, PATCH or POST", method)
 	}
 	var err error
 	if op.route, op.query, err = splitPath(path); err != nil {
