@@ -80,6 +80,11 @@ func route(method string, u *url.URL) (target, *failure) {
 		segments[i] = unescaped
 	}
 
+	if len(segments) == 1 && segments[0] == "user" {
+		// wrangler asks who the user is after it was refused, and takes this answer for
+		// one to a token that may not know.
+		return target{}, errOtherAccount()
+	}
 	pattern, t := match(segments)
 	if pattern == "" {
 		return target{}, noRoute

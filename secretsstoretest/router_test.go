@@ -62,6 +62,12 @@ func TestPaths(t *testing.T) {
 	})
 }
 
+func TestUserIsNotTold(t *testing.T) {
+	got := over(seeded(t)).do(t, "GET", "/client/v4/user", "")
+	assert.Equal(t, http.StatusForbidden, got.status)
+	assert.Equal(t, failure(9109, "Unauthorized to access requested resource"), got.body)
+}
+
 func TestMethods(t *testing.T) {
 	tests := []struct{ method, path, allow string }{
 		{"PUT", account + "/stores/id-1/secrets/id-2", "GET, PATCH, DELETE"},
