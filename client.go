@@ -302,11 +302,11 @@ func (c *core) judge(r *request, o *outcome, n int, into result) (*Response, err
 	apiErr, ok := err.(*APIError)
 	if !ok {
 		return resp, &ResponseError{
-			StatusCode: o.status, Method: r.op.method, Path: r.path, ContentType: o.header.Get("Content-Type"),
-			RayID: resp.RayID, Attempts: n, Body: start(r.scrub(string(o.body)), maxBodyShown), Err: err,
+			StatusCode: o.status, Method: r.op.method, Path: r.path, ContentType: r.scrub(o.header.Get("Content-Type")),
+			RayID: r.scrub(resp.RayID), Attempts: n, Body: start(r.scrub(string(o.body)), maxBodyShown), Err: err,
 		}
 	}
-	apiErr.Method, apiErr.Path, apiErr.RayID, apiErr.Attempts = r.op.method, r.path, resp.RayID, n
+	apiErr.Method, apiErr.Path, apiErr.RayID, apiErr.Attempts = r.op.method, r.path, r.scrub(resp.RayID), n
 	apiErr.RateLimit = resp.RateLimit
 	apiErr.RetryAfter, _ = retryAfter(o.header, time.Now())
 	apiErr.Body = start(r.scrub(apiErr.Body), maxBodyShown)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-57d84f87/secretsstore-go"
@@ -394,4 +396,88 @@ func ExampleWithTokenSource() {
 	)
 	fmt.Println(client != nil, err)
 	// Output: true <nil>
+}
+
+func TestRotateWhenTheAPIFails(t *testing.T) {
+	srv := secretsstoretest.NewServer()
+	defer srv.Close()
+	store := srv.AddStore("production")
+	srv.AddSecret(store.ID, secretsstore.SecretCreate{
+		Name:   "MY_API_KEY",
+		Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers},
+		Value:  secretsstore.NewSecretValue("old"),
+	})
+	srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Status: 403, Body: secretsstoretest.ErrorBody(10000, "Authentication error")})
+
+	err := rotate(t.Context(), srv.Client(), store.ID, "MY_API_KEY", "new")
+	if !errors.Is(err, secretsstore.ErrForbidden) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRotateRidesOutARateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
+		defer srv.Close()
+		store := srv.AddStore("production")
+		srv.AddSecret(store.ID, secretsstore.SecretCreate{
+			Name:   "MY_API_KEY",
+			Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers},
+			Value:  secretsstore.NewSecretValue("old"),
+		})
+		srv.Inject(secretsstoretest.Fault{Count: 1, Status: 429, Header: http.Header{"Retry-After": {"30"}}, Body: secretsstoretest.ErrorBody(971, "Please wait and consider throttling your request speed")})
+
+		started := time.Now()
+		if err := rotate(t.Context(), srv.Client(), store.ID, "MY_API_KEY", "new"); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(started); waited != 30*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+// rotateAndWait is the heart of rotating without downtime.
+func rotateAndWait(ctx context.Context, client *secretsstore.Client, storeID, secretID, value string) error {
+	secret, _, err := client.Secrets.Patch(ctx, storeID, secretID, secretsstore.SecretPatch{Value: secretsstore.NewSecretValue(value)})
+	if err != nil {
+		return err
+	}
+	for secret.Status == secretsstore.SecretPending {
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if secret, _, err = client.Secrets.Get(ctx, storeID, secretID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestRotateAndWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener(), secretsstoretest.WithPendingFor(time.Minute))
+		store := srv.AddStore("production")
+		secret := srv.AddSecret(store.ID, secretsstore.SecretCreate{
+			Name:   "MY_API_KEY",
+			Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers},
+			Value:  secretsstore.NewSecretValue("old"),
+		})
+		started := time.Now()
+		if err := rotateAndWait(t.Context(), srv.Client(), store.ID, secret.ID, "new"); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(started); waited != time.Minute {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+func ExampleWithRetryPolicy() {
+	client, err := secretsstore.NewClient(
+		secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxRetryAfter: 6 * time.Minute}),
+	)
+	fmt.Println(client != nil, errors.Is(err, secretsstore.ErrNoCredentials))
 }

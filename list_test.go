@@ -221,13 +221,16 @@ func TestAllGivesEachNameOnce(t *testing.T) {
 	srv, store := storeWith(t, 2500, secretsstoretest.WithRequestLog(0))
 	c := srv.Client()
 	for perPage := 1; perPage <= 100; perPage++ {
-		seen := make(map[string]bool, 2500)
-		for secret, err := range c.Secrets.All(t.Context(), store, &secretsstore.SecretListOptions{PerPage: perPage, Order: secretsstore.OrderName}) {
-			require.NoError(t, err)
-			require.False(t, seen[secret.Name], "%s twice with %d a page", secret.Name, perPage)
-			seen[secret.Name] = true
-		}
-		require.Len(t, seen, 2500, "with %d a page", perPage)
+		t.Run(fmt.Sprintf("with %d a page", perPage), func(t *testing.T) {
+			t.Parallel()
+			seen := make(map[string]bool, 2500)
+			for secret, err := range c.Secrets.All(t.Context(), store, &secretsstore.SecretListOptions{PerPage: perPage, Order: secretsstore.OrderName}) {
+				require.NoError(t, err)
+				require.False(t, seen[secret.Name], "%s twice", secret.Name)
+				seen[secret.Name] = true
+			}
+			require.Len(t, seen, 2500)
+		})
 	}
 }
 

@@ -18,7 +18,7 @@ func (c *core) logAttempt(ctx context.Context, r *request, n int, o *outcome, st
 		slog.Int("status", o.status),
 		slog.Int("attempt", n),
 		slog.Duration("duration", time.Since(started)),
-		slog.String("ray_id", oneLine(o.header.Get("Cf-Ray"))),
+		slog.String("ray_id", oneLine(r.scrub(o.header.Get("Cf-Ray")))),
 	}
 	if err := o.failure(); err != nil {
 		attrs = append(attrs, slog.String("error", oneLine(err.Error())))

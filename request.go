@@ -119,30 +119,6 @@ func fillRoute(route, accountID string, ids [2]string) (string, error) {
 	}
 }
 
-// maxID is the longest id that the API's definition allows.
-const maxID = 32
-
-// checkID refuses what can't be an id, before it becomes part of a path.
-func checkID(name, id string) error {
-	if id == "" {
-		return invalid("%s is empty", name)
-	}
-	if len(id) > maxID {
-		return invalid("%s has %d characters: an id has at most %d", name, len(id), maxID)
-	}
-	for i := 0; i < len(id); i++ {
-		if !isNameByte(id[i]) {
-			return invalid(`%s has %q: an id has letters, digits, "-" and "_"`, name, id[i])
-		}
-	}
-	return nil
-}
-
-// isNameByte says whether ids and names of secrets may have b.
-func isNameByte(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
-}
-
 // http makes the request of one attempt.
 func (r *request) http(ctx context.Context, header http.Header) *http.Request {
 	req := (&http.Request{
@@ -221,13 +197,20 @@ func (r *request) scrub(s string) string {
 	return s
 }
 
+// scrub takes a secret out of s, as it is and as JSON writes it.
 func scrub(s, secret string) string {
 	if len(secret) < shortestScrubbed {
 		return s
 	}
 	s = strings.ReplaceAll(s, secret, redacted)
-	if escaped, err := json.Marshal(secret); err == nil {
-		s = strings.ReplaceAll(s, string(escaped[1:len(escaped)-1]), redacted)
+	for _, escapeHTML := range []bool{true, false} {
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(escapeHTML)
+		if err := e.Encode(secret); err == nil {
+			quoted := strings.TrimSuffix(b.String(), "\n")
+			s = strings.ReplaceAll(s, quoted[1:len(quoted)-1], redacted)
+		}
 	}
 	return s
 }
@@ -236,6 +219,7 @@ func (r *request) scrubErrors(details []ErrorDetail) {
 	for i := range details {
 		d := &details[i]
 		d.Message = r.scrub(d.Message)
+		d.DocumentationURL = r.scrub(d.DocumentationURL)
 		d.Source.Pointer = r.scrub(d.Source.Pointer)
 		r.scrubErrors(d.Chain)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"time"
-	"unicode/utf8"
 )
 
 // SecretsService has the calls for the secrets of a store. It is safe for
@@ -23,9 +22,6 @@ const (
 	secretsRoute = accountRoute + "/stores/{store_id}/secrets"
 	secretRoute  = secretsRoute + "/{secret_id}"
 )
-
-// maxValue is how many bytes a value can have.
-const maxValue = 65_536
 
 // Secret is a secret as the API describes it, in all operations: everything but
 // its value, which the API never returns.
@@ -347,24 +343,6 @@ func (c SecretCreate) check(where string) error {
 	return checkValue(where, c.Value)
 }
 
-func checkNew(where, name, comment string, scopes []Scope) error {
-	if name == "" {
-		return invalid("%sname is empty", where)
-	}
-	for i := 0; i < len(name); i++ {
-		if !isNameByte(name[i]) {
-			return invalid(`%sname %q: a secret's name has letters, digits, "_" and "-"`, where, start(name, 64))
-		}
-	}
-	if err := checkText(where+"comment", comment); err != nil {
-		return err
-	}
-	if len(scopes) == 0 {
-		return invalid("%sscopes is empty", where)
-	}
-	return checkScopes(where, scopes)
-}
-
 func (p SecretPatch) check() error {
 	if p.Comment == nil && p.Scopes == nil && p.Value == nil {
 		return invalid("patch changes nothing: set Comment, Scopes or Value")
@@ -380,37 +358,4 @@ func (p SecretPatch) check() error {
 		}
 	}
 	return checkScopes("", p.Scopes)
-}
-
-// checkText refuses what JSON would change in silence.
-func checkText(what, s string) error {
-	if !utf8.ValidString(s) {
-		return invalid("%s is not UTF-8", what)
-	}
-	return nil
-}
-
-func checkScopes(where string, scopes []Scope) error {
-	for _, scope := range scopes {
-		if scope == "" {
-			return invalid("%sscopes has an empty scope", where)
-		}
-		if err := checkText(where+"scopes", string(scope)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkValue(where string, v *SecretValue) error {
-	text := v.Reveal()
-	switch {
-	case text == "":
-		return invalid("%svalue is empty", where)
-	case len(text) > maxValue:
-		return invalid("%svalue has %d bytes: the API takes at most %d", where, len(text), maxValue)
-	case text == redacted:
-		return invalid("%svalue is %s, the word that stands for a value in what is printed", where, redacted)
-	}
-	return checkText(where+"value", text)
 }

@@ -174,10 +174,3 @@ func (s *Store) check() error {
 	}
 	return nil
 }
-
-func checkStoreName(name string) error {
-	if name == "" {
-		return invalid("name is empty")
-	}
-	return checkText("name", name)
-}

@@ -140,7 +140,7 @@ func TestClientNeverPrintsCredentials(t *testing.T) {
 
 // What a server repeats of what it was sent is not repeated by an error.
 func TestErrorsHideWhatTheServerEchoes(t *testing.T) {
-	const quoted = `a "quoted" secret`
+	const quoted = `a "quoted" <secret>`
 	for name, body := range map[string]string{
 		"a message":          `{"success":false,"errors":[{"code":1001,"message":"bad: ` + hidden + ` and ` + apiToken + `"}],"messages":[{"code":1,"message":"` + hidden + `"}]}`,
 		"a chain":            `{"success":false,"errors":[{"code":6003,"message":"x","error_chain":[{"code":6111,"message":"` + apiToken + `","source":{"pointer":"/` + hidden + `"}}]}]}`,
@@ -148,16 +148,24 @@ func TestErrorsHideWhatTheServerEchoes(t *testing.T) {
 		"a page":             "<html>" + hidden + " " + apiToken,
 		"a long page":        fmt.Sprintf("<html>%2030s%s", "", hidden),
 		"an echoed request":  `{"comment":"x","value":"` + hidden + `"}`,
-		"an escaped request": `{"value":"a \"quoted\" secret"}`,
+		"an escaped request": `{"value":"a \"quoted\" <secret>"}`,
+		"one for a browser":  `{"value":"a \"quoted\" \u003csecret\u003e"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, status := range []int{200, 400, 502} {
-				c := newClient(t, answering(status, body))
+				w := &wire{answer: func(*http.Request) (*http.Response, error) {
+					resp := response(status, body)
+					resp.Header.Set("Cf-Ray", apiToken)
+					resp.Header.Set("Content-Type", hidden)
+					return resp, nil
+				}}
+				c := newClient(t, w)
 				for _, value := range []string{hidden, quoted} {
 					_, _, err := c.Secrets.Patch(t.Context(), storeID, secretID, secretsstore.SecretPatch{Value: secretsstore.NewSecretValue(value)})
 					require.Error(t, err)
 					if value == quoted {
-						assert.NotContains(t, err.Error(), `\"quoted\" secret`)
+						assert.NotContains(t, fmt.Sprintf("%+v", err), `quoted`)
+						assert.NotContains(t, err.Error(), `quoted`)
 						continue
 					}
 					assertHidden(t, err)
