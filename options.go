@@ -159,7 +159,8 @@ type Call struct {
 type CallHook func(ctx context.Context, call Call) (context.Context, func(*Response, error))
 
 // WithCallHook tells hook of each call, for traces and metrics. The iterators, and
-// the methods that combine several calls, tell of each call they make.
+// the methods that combine several calls, tell of each call they make. Of several
+// hooks the last wins.
 func WithCallHook(hook CallHook) Option {
 	return func(s *settings) error {
 		s.hook = hook
