@@ -104,6 +104,16 @@ func NewClient(opts ...Option) (*Client, error) {
 	}, nil
 }
 
+// CloseIdleConnections closes the connections that no call uses at the moment, for
+// programs that are done with a Client and don't want to wait until its transport
+// does so, after 90 seconds. It does nothing where the transport of
+// [WithHTTPClient] has no such method. Calls can be made afterwards.
+func (c *Client) CloseIdleConnections() {
+	if t, ok := c.c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
 // fill takes from the environment what the options did not say.
 func (s *settings) fill() (err error) {
 	if s.credentials == nil {

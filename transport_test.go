@@ -312,6 +312,27 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
+func TestCloseIdleConnections(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, secretAnswer) }))
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	c, err := secretsstore.NewClient(secretsstore.WithAPIToken("T"), secretsstore.WithAccountID(accountID), secretsstore.WithBaseURL(srv.URL))
+	require.NoError(t, err)
+	for range 2 {
+		_, _, err = c.Secrets.Get(t.Context(), storeID, secretID)
+		require.NoError(t, err)
+		c.CloseIdleConnections()
+		<-closed
+	}
+	newClient(t, answering(200, secretAnswer)).CloseIdleConnections()
+}
+
 func TestAnswersAreUncompressed(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")

@@ -42,7 +42,9 @@ type Fault struct {
 	Count int
 	// When further says which requests; nil is all. The request is a copy, with the
 	// whole body. When is never called twice at once, so that it may count, and draw
-	// from a random source of its own; it may not send requests to the server.
+	// from a random source of its own; and all those that are asked about one request
+	// are asked before any is asked about the next, in the order in which they were put
+	// in. It may not send requests to the server.
 	When func(*http.Request) bool
 
 	// Latency is waited before the request is taken. If the caller gives up meanwhile,
