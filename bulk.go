@@ -32,7 +32,10 @@ type BulkOptions struct {
 	Concurrency int
 }
 
-const defaultConcurrency = 8
+const (
+	defaultConcurrency = 8
+	maxWaitingResults  = 256 // done and not yet yielded, without holding up a worker
+)
 
 // PatchAll patches many secrets. It takes the patches one by one as it goes, from a
 // goroutine of its own, has at most Concurrency of them in flight, and yields a
@@ -64,10 +67,12 @@ func (s *SecretsService) PatchAll(ctx context.Context, patches iter.Seq[PatchReq
 			yield(PatchResult{Err: invalid("concurrency is %d: it can't be below 0", bulk.Concurrency)})
 			return
 		}
+		concurrency := cmp.Or(bulk.Concurrency, defaultConcurrency)
 		run := &bulkRun{
-			secrets: s,
-			slots:   make(chan struct{}, cmp.Or(bulk.Concurrency, defaultConcurrency)),
-			results: make(chan PatchResult),
+			secrets:  s,
+			slots:    make(chan struct{}, concurrency),
+			requests: make(chan PatchRequest),
+			results:  make(chan PatchResult, min(concurrency, maxWaitingResults)),
 		}
 		var cancel context.CancelFunc
 		run.ctx, cancel = context.WithCancel(ctx)
@@ -93,28 +98,49 @@ type bulkRun struct {
 	taking     context.Context // of the taking, and of the waits before a patch is sent
 	stopTaking context.CancelFunc
 
-	slots   chan struct{} // one is held from the taking of a patch until its result was yielded
-	results chan PatchResult
-	panic   any // what the source of the patches panicked with
+	slots    chan struct{}     // one is held from the taking of a patch until its result was yielded
+	requests chan PatchRequest // to the workers that are free
+	results  chan PatchResult
+	panic    any // what the source of the patches panicked with
 }
 
 // take takes patches while there are free slots, and closes results when all that
-// were taken are done.
+// were taken are done. Workers are started as they are needed, and kept: a goroutine
+// for each patch would grow its stack each time.
 func (r *bulkRun) take(patches iter.Seq[PatchRequest]) {
-	var inFlight sync.WaitGroup
+	var workers sync.WaitGroup
 	defer func() {
 		r.panic = recover()
-		inFlight.Wait()
+		close(r.requests)
+		workers.Wait()
 		close(r.results)
 	}()
 	if !r.freeSlot() {
 		return
 	}
+	started := 0
 	for request := range patches {
-		inFlight.Go(func() { r.results <- r.patch(request) })
+		if started < cap(r.slots) {
+			select {
+			case r.requests <- request:
+			default:
+				started++
+				workers.Go(func() { r.work(request) })
+			}
+		} else {
+			// With as many workers as slots, one of which this patch holds, one of them
+			// is free, or about to be.
+			r.requests <- request
+		}
 		if !r.freeSlot() {
 			return
 		}
+	}
+}
+
+func (r *bulkRun) work(request PatchRequest) {
+	for more := true; more; request, more = <-r.requests {
+		r.results <- r.patch(request)
 	}
 }
 
@@ -122,7 +148,9 @@ func (r *bulkRun) take(patches iter.Seq[PatchRequest]) {
 func (r *bulkRun) freeSlot() bool {
 	select {
 	case r.slots <- struct{}{}:
-		return r.taking.Err() == nil
+		// Of contexts that end together the outer one ends first, and what is in flight
+		// may free its slot before taking ends.
+		return r.ctx.Err() == nil && r.taking.Err() == nil
 	case <-r.taking.Done():
 		return false
 	}
