@@ -44,8 +44,9 @@ func TestDoRefuses(t *testing.T) {
 		body, result any
 		says         string
 	}{
-		"a scheme":                          {"GET", "https://evil.example/x", nil, nil, "path"},
-		"a host":                            {"GET", "//evil.example/x", nil, nil, "path"},
+		"a scheme":                          {"GET", "https://evil.example/x", nil, nil, "no path below the base URL"},
+		"a scheme without a host":           {"GET", "https:x", nil, nil, "no path below the base URL"},
+		"a host":                            {"GET", "//evil.example/x", nil, nil, "no path below the base URL"},
 		"an empty segment":                  {"GET", "/a//b", nil, nil, "empty segment"},
 		"a dot segment":                     {"GET", "/a/../b", nil, nil, "dot segment"},
 		"a dot segment at the end":          {"GET", "/a/..", nil, nil, "dot segment"},

@@ -239,11 +239,27 @@ func TestErrorTextIsOneLineToActOn(t *testing.T) {
 			require.EqualError(t, err, tc.want)
 		})
 	}
+	t.Run("an answer that can't be read", func(t *testing.T) {
+		w := &wire{answer: func(*http.Request) (*http.Response, error) {
+			resp := response(200, "<html>\x1b[31m\nFake: log line")
+			resp.Header.Set("Content-Type", "text/html\x1b[31m\nFake: log line")
+			return resp, nil
+		}}
+		_, _, err := newClient(t, w).Secrets.Get(t.Context(), storeID, secretID)
+		require.ErrorContains(t, err, `; what came was "<html>\x1b[31m\nFake: log line" as text/html [31m Fake: log line (ray 8f00c0ffee-AMS)`)
+	})
+	t.Run("no answer", func(t *testing.T) {
+		w := &wire{answer: func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("malformed HTTP response \"\x1b[31m\nFake: log line\"")
+		}}
+		_, _, err := newClient(t, w).Secrets.Get(t.Context(), storeID, secretID)
+		require.EqualError(t, err, "secretsstore: GET "+path+`: malformed HTTP response " [31m Fake: log line"`)
+	})
 }
 
 func TestAPIErrorLogsAsAGroup(t *testing.T) {
 	var b bytes.Buffer
-	err := &secretsstore.APIError{StatusCode: 404, Method: "GET", Path: "/x", RayID: "r", RetryAfter: time.Second, Attempts: 2,
+	err := &secretsstore.APIError{StatusCode: 404, Method: "GET", Path: "/x", RayID: "r\ns", RetryAfter: time.Second, Attempts: 2,
 		Errors: []secretsstore.ErrorDetail{{Code: 1001, Message: "secret_not_found\nlevel=ERROR"}}}
 	slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
@@ -251,5 +267,5 @@ func TestAPIErrorLogsAsAGroup(t *testing.T) {
 		}
 		return a
 	}})).Info("failed", "err", err)
-	assert.Equal(t, `level=INFO msg=failed err.method=GET err.path=/x err.status=404 err.attempts=2 err.ray_id=r err.retry_after=1s err.errors="[secret_not_found level=ERROR [1001]]"`+"\n", b.String())
+	assert.Equal(t, `level=INFO msg=failed err.method=GET err.path=/x err.status=404 err.attempts=2 err.ray_id="r s" err.retry_after=1s err.errors="[secret_not_found level=ERROR [1001]]"`+"\n", b.String())
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -20,6 +21,7 @@ import (
 // record is what a log's line holds.
 type record struct {
 	Level, Msg, Method, Path, Reason, Error string
+	RayID                                   string `json:"ray_id"`
 	Attempt, Status                         int
 	Wait                                    time.Duration
 }
@@ -113,7 +115,8 @@ func TestLogHoldsNoSecret(t *testing.T) {
 		logger, text, records := logged(t, slog.LevelDebug)
 		echo := &wire{answer: func(req *http.Request) (*http.Response, error) {
 			resp := response(503, `{"success":false,"errors":[{"code":1,"message":"`+value+` `+apiToken+`"}]}`)
-			resp.Header.Set("Cf-Ray", "a\nb")
+			resp.Header.Set("Cf-Ray", "a\nb "+apiToken)
+			resp.Header.Set("X-Echo", value+" "+req.Header.Get("Authorization"))
 			return resp, nil
 		}}
 		c := newClient(t, echo, secretsstore.WithLogger(logger), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
@@ -126,6 +129,21 @@ func TestLogHoldsNoSecret(t *testing.T) {
 		assert.NotContains(t, text.String(), value)
 		assert.NotContains(t, text.String(), apiToken)
 		assert.NotContains(t, text.String(), "Bearer")
+	})
+}
+
+// A handler that escapes nothing writes what it gets.
+func TestLogRecordsAreOneLineEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, _, records := logged(t, slog.LevelDebug)
+		api := &story{steps: []step{{err: errors.New("from the net:\nlevel=ERROR\x1b[2J")}, {status: 503, body: failed, header: map[string]string{"Cf-Ray": "r\nlevel=ERROR\x1b[2J"}}}}
+		_, err := get(t.Context(), newClient(t, api, secretsstore.WithLogger(logger), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 2})))
+		require.Error(t, err)
+		got := records()
+		require.Len(t, got, 3)
+		assert.Equal(t, "from the net: level=ERROR [2J", got[0].Error)
+		assert.Equal(t, "from the net: level=ERROR [2J", got[1].Reason)
+		assert.Equal(t, "r level=ERROR [2J", got[2].RayID)
 	})
 }
 

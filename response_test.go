@@ -90,6 +90,10 @@ func TestResultsThatMustBeWhole(t *testing.T) {
 		require.ErrorIs(t, err, secretsstore.ErrInvalidResponse, body)
 		assert.Nil(t, usage)
 	}
+	for _, body := range []string{`{}`, `null`, `{"result":null}`, `{"success":"true"}`} {
+		_, err := newClient(t, answering(200, body)).Secrets.Delete(t.Context(), storeID, secretID)
+		require.ErrorIs(t, err, secretsstore.ErrInvalidResponse, body)
+	}
 }
 
 // What is unknown, absent or null passes; so the API can grow.
@@ -183,7 +187,8 @@ func TestResultInfoNumbers(t *testing.T) {
 // A chain of errors costs no more than its length.
 func TestDeepErrorChains(t *testing.T) {
 	const depth = 4_000
-	body := `{"success":false,"errors":[` + strings.Repeat(`{"message":"m","error_chain":[`, depth) + strings.Repeat(`]}`, depth) + `],"x":"` + strings.Repeat("x", 4<<20) + `"}`
+	innermost := `{"message":"` + strings.Repeat("x", 6<<20) + `"}` // which must not be read once for each link
+	body := `{"success":false,"errors":[` + strings.Repeat(`{"message":"m","error_chain":[`, depth) + innermost + strings.Repeat(`]}`, depth) + `]}`
 	_, _, err := newClient(t, answering(400, body)).Secrets.Get(t.Context(), storeID, secretID)
 	require.ErrorIs(t, err, secretsstore.ErrInvalidRequest)
 }
@@ -192,7 +197,8 @@ func TestDeepErrorChains(t *testing.T) {
 // returns half a result.
 func FuzzDecode(f *testing.F) {
 	for _, body := range []string{secretAnswer, failure(1001, "secret_not_found"), `{"success":true,"result":[{"id":"x"},null]}`, `{"success":true,"result":{"id":"x"},"result":{"id":"y"}}`,
-		`{"success":true,"re\u0073ult":{"id":"x"},"result_info":{"page":2e1}}`, `[`, ``, `{"success":true,"result":"\"`, `{"success":true,"a":"\\","result":null}`} {
+		`{"success":true,"re\u0073ult":{"id":"x"},"result_info":{"page":2e1}}`, `[`, ``, `{"success":true,"result":"\"`, `{"success":true,"a":"\\","result":null}`,
+		`{"success":false,"errors":[null,7,{"code":"x","message":{},"source":[],"error_chain":[[],{"source":{"pointer":1}}]}],"messages":{}}`} {
 		f.Add(200, body)
 		f.Add(500, body)
 	}

@@ -58,12 +58,19 @@ func TestRetryPolicyThatCannotBe(t *testing.T) {
 }
 
 func FuzzRetryAfter(f *testing.F) {
-	for _, s := range []string{"", "0", "7", " 7 ", "-7", "1.5", "300", "99999999999999999999", "soon",
+	for _, s := range []string{"", "0", "7", " 7 ", "-7", "1.5", "300", "86401", "99999999999999999999", "soon",
 		"Sat, 01 Jan 2000 00:00:20 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0000 00:00:00 GMT", "Saturday, 01-Jan-00 00:00:05 GMT"} {
 		f.Add(s, "")
 		f.Add(s, "Sat, 01 Jan 2000 00:00:00 GMT")
 	}
+	c := &core{retry: RetryPolicy{}.withDefaults()}
+	safe := &request{op: &operation{repeatable: true}}
 	f.Fuzz(func(t *testing.T, after, date string) {
+		refusal := &outcome{status: http.StatusTooManyRequests, header: http.Header{"Retry-After": {after}, "Date": {date}}}
+		c.budget = budget{}
+		if wait, again := c.next(t.Context(), safe, refusal, 1); again && wait > c.retry.MaxRetryAfter {
+			t.Fatalf("a wait of %v is begun", wait)
+		}
 		for _, now := range []time.Time{{}, time.Unix(0, 0), time.Unix(1<<40, 0)} {
 			wait, asked := retryAfter(http.Header{"Retry-After": {after}, "Date": {date}}, now)
 			if wait < 0 || wait > 24*time.Hour {

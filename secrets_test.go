@@ -271,5 +271,8 @@ func FuzzID(f *testing.F) {
 		require.Equal(t, baseURL+"/accounts/"+account+"/secrets_store/stores/"+store+"/secrets/"+secret, w.sent[0].url)
 		require.Equal(t, 9, strings.Count(w.sent[0].url[len("https://"):], "/"))
 		require.False(t, strings.ContainsAny(w.sent[0].url, "?#%"))
+		for _, id := range []string{account, store, secret} {
+			require.Regexp(t, "^[A-Za-z0-9_-]{1,32}$", id)
+		}
 	})
 }
