@@ -85,7 +85,7 @@ func checkBody(body any) (any, error) {
 	if err != nil {
 		return nil, invalid("body can't be encoded: %v", err)
 	}
-	if raw, ok := body.(json.RawMessage); ok && !utf8.Valid(raw) || !ok && replacedText(encoded) {
+	if !isText(reflect.ValueOf(body)) {
 		return nil, invalid("body has text that is not UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
@@ -100,19 +100,38 @@ func checkBody(body any) (any, error) {
 	}
 }
 
-// replacedText says whether encoding/json replaced bytes that are not UTF-8: it
-// writes an escape for those, and the character itself where it was meant.
-func replacedText(encoded []byte) bool {
-	for {
-		i := bytes.IndexByte(encoded, '\\')
-		if i < 0 {
-			return false
+// isText says whether all text in v, which encoding/json has encoded, is UTF-8. Its
+// output does not tell: it may have the character that replaces what is not.
+func isText(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return utf8.ValidString(v.String())
+	case reflect.Pointer, reflect.Interface:
+		return v.IsNil() || isText(v.Elem())
+	case reflect.Slice, reflect.Array:
+		if v.Type() == reflect.TypeFor[json.RawMessage]() {
+			return utf8.Valid(v.Bytes())
 		}
-		if bytes.HasPrefix(encoded[i:], []byte(`\ufffd`)) {
-			return true
+		for i := range v.Len() {
+			if !isText(v.Index(i)) {
+				return false
+			}
 		}
-		encoded = encoded[i+2:]
+	case reflect.Map:
+		for entries := v.MapRange(); entries.Next(); {
+			if !isText(entries.Key()) || !isText(entries.Value()) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			if (field.IsExported() || field.Anonymous) && field.Tag.Get("json") != "-" && !isText(v.Field(i)) {
+				return false
+			}
+		}
 	}
+	return true
 }
 
 // anyResult decodes into what the caller of Do gave.

@@ -48,7 +48,7 @@ const (
 	groupGap     = 0.8
 	chartWidth   = 760
 	numberWidth  = 0.08 // on the axis, with what is before it
-	legendHeight = 110
+	legendHeight = 118
 	aroundPlot   = 75 // title and axis
 )
 
