@@ -107,7 +107,11 @@ func FuzzRateLimitHeaders(f *testing.F) {
 				}
 				began := time.Now()
 				longest := time.Minute
-				call, err := p.admit(context.Background(), longest, func(time.Duration) {})
+				call, err := p.admit(context.Background(), longest, func(wait time.Duration) {
+					if wait > longest {
+						t.Fatalf("told of a wait of %v", wait)
+					}
+				})
 				if err != nil {
 					require.ErrorIs(t, err, ErrRateLimited)
 					require.Zero(t, time.Since(began), "a wait that is too long is not begun")
