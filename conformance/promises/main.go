@@ -21,6 +21,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 const module = "github.com/seed-57d84f87/secretsstore-go"
@@ -30,7 +31,7 @@ func main() {
 	verbose := flag.Bool("v", false, "print each mutation, and not only the promises")
 	parallel := flag.Int("p", 2, "run so many mutations at once")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	held, err := run(ctx, *only, *verbose, max(1, *parallel))
 	stop()
 	if err != nil {
