@@ -146,7 +146,7 @@ func call[T any, P interface {
 	result
 }](ctx context.Context, c *core, op operation, opts []RequestOption) (P, *Response, error) {
 	into := P(new(T))
-	resp, err := c.do(ctx, &op, into, opts)
+	resp, err := c.do(ctx, op, into, opts)
 	if err != nil {
 		return nil, resp, err
 	}
@@ -170,7 +170,7 @@ func callNone(ctx context.Context, c *core, op operation, opts []RequestOption) 
 
 // do checks and builds a call's request, and sends it between the two halves of
 // the user's hook.
-func (c *core) do(ctx context.Context, op *operation, into result, opts []RequestOption) (*Response, error) {
+func (c *core) do(ctx context.Context, op operation, into result, opts []RequestOption) (*Response, error) {
 	if ctx == nil {
 		return nil, invalid("context is nil")
 	}
@@ -195,7 +195,7 @@ func (c *core) do(ctx context.Context, op *operation, into result, opts []Reques
 // sendUntilDone sends a request until it is done, may not be tried again, or can't
 // wait.
 func (c *core) sendUntilDone(ctx context.Context, r *request, into result) (*Response, error) {
-	op := r.op
+	op := &r.op
 	var resp *Response // the last answer
 	var last error     // why the last attempt was no success
 	var o outcome

@@ -42,13 +42,13 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 		return nil, err
 	}
 	if result == nil {
-		return c.c.do(ctx, &op, new(none), opts)
+		return c.c.do(ctx, op, new(none), opts)
 	}
 	into := &anyResult{into: result}
 	if err := into.checkTarget(); err != nil {
 		return nil, err
 	}
-	return c.c.do(ctx, &op, into, opts)
+	return c.c.do(ctx, op, into, opts)
 }
 
 // splitPath parts a path of Do from its query, and checks both.

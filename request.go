@@ -43,15 +43,15 @@ func (op *operation) name() string {
 
 // request is a call that is ready to be sent, as often as the policy allows.
 type request struct {
-	op       *operation
+	op       operation
 	settings *requestSettings // nil where there are none
-	url      *url.URL
+	url      url.URL
 	path     string // relative to the base URL, without the query
 	body     []byte
 	signed   *SecretValue // the credential of the last attempt
 }
 
-func (c *core) newRequest(op *operation, opts []RequestOption) (*request, error) {
+func (c *core) newRequest(op operation, opts []RequestOption) (*request, error) {
 	r := &request{op: op}
 	accountID := c.accountID
 	if len(opts) > 0 {
@@ -71,15 +71,14 @@ func (c *core) newRequest(op *operation, opts []RequestOption) (*request, error)
 		return nil, err
 	}
 	r.path = escaped
-	u := *c.baseURL
-	if u.RawPath != "" || strings.Contains(escaped, "%") {
+	r.url = *c.baseURL
+	if u := &r.url; u.RawPath != "" || strings.Contains(escaped, "%") {
 		u.RawPath = c.baseURL.EscapedPath() + escaped
 		u.Path, _ = url.PathUnescape(u.RawPath)
 	} else {
 		u.Path += escaped
 	}
-	u.RawQuery = op.query
-	r.url = &u
+	r.url.RawQuery = op.query
 	if op.body != nil {
 		if r.body, err = json.Marshal(op.body); err != nil {
 			return nil, invalid("body can't be encoded: %v", err)
@@ -123,7 +122,7 @@ func fillRoute(route, accountID string, ids [2]string) (string, error) {
 func (r *request) http(ctx context.Context, header http.Header) *http.Request {
 	req := (&http.Request{
 		Method:     r.op.method,
-		URL:        r.url,
+		URL:        &r.url,
 		Host:       r.url.Host,
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,

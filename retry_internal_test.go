@@ -64,7 +64,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(s, "Sat, 01 Jan 2000 00:00:00 GMT")
 	}
 	c := &core{retry: RetryPolicy{}.withDefaults()}
-	safe := &request{op: &operation{repeatable: true}}
+	safe := &request{op: operation{repeatable: true}}
 	f.Fuzz(func(t *testing.T, after, date string) {
 		refusal := &outcome{status: http.StatusTooManyRequests, header: http.Header{"Retry-After": {after}, "Date": {date}}}
 		c.budget = budget{}

@@ -222,7 +222,7 @@ func (s *SecretsService) Create(ctx context.Context, storeID string, secrets []S
 	}
 	op.body = bodies
 	into := &createdSecrets{want: len(secrets)}
-	resp, err := s.c.do(ctx, &op, into, opts)
+	resp, err := s.c.do(ctx, op, into, opts)
 	if err != nil {
 		return nil, resp, err
 	}

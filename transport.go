@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,7 @@ const (
 	maxDrain     = 64 << 10 // bytes that are read and dropped so that a connection can be used again
 	maxBodyShown = 2 << 10  // bytes of an answer that an error keeps
 	usualBody    = 2 << 10  // bytes that hold the answer about one secret
+	usualPage    = 48 << 10 // bytes that hold a page of 100 secrets
 )
 
 // newTransport is what requests go through unless the user brings an
@@ -174,7 +176,7 @@ func readBody(r io.ReadCloser, length int64) ([]byte, error) {
 		case err != nil:
 			return b, err
 		case len(b) == cap(b):
-			b = append(b, 0)[:len(b)]
+			b = slices.Grow(b, max(len(b), usualPage))
 		}
 	}
 }
