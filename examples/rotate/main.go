@@ -47,8 +47,8 @@ random value is known to nobody else. It runs without a shell too, and does not 
 the variable of -old-env.
 
 What commands print is passed on line by line, with [REDACTED] for the two values, for
-what they look like in JSON, URLs, base64 and hexadecimal, and for the credentials. A command that prints a
-value in another disguise, or in parts, is not caught.
+what they look like in JSON, URLs, base64 and hexadecimal, and for the credentials. A
+command that prints a value in another disguise, or in parts, is not caught.
 
 With credentials in the environment (CLOUDFLARE_API_TOKEN, or CLOUDFLARE_EMAIL with
 CLOUDFLARE_API_KEY) and CLOUDFLARE_ACCOUNT_ID it does so on Cloudflare. Without
