@@ -272,9 +272,11 @@ func (c *core) attempt(ctx context.Context, r *request, n int, o *outcome) error
 	*o = outcome{unsent: true}
 	defer func() { c.pacer.settle(pass, o) }() // also where what the user gave us panics
 	header := c.header(r)
-	if r.signed, err = c.credentials.sign(waiting, header); err != nil {
+	signed, err := c.credentials.sign(waiting, header)
+	if err != nil {
 		return err
 	}
+	r.isSignedWith(signed)
 	if err := waiting.Err(); err != nil {
 		return err
 	}
@@ -313,16 +315,18 @@ func (c *core) judge(r *request, o *outcome, n int, into result) (*Response, err
 	if !ok {
 		return resp, &ResponseError{
 			StatusCode: o.status, Method: r.op.method, Path: r.path, ContentType: r.scrub(o.header.Get("Content-Type")),
-			RayID: r.scrub(resp.RayID), Attempts: n, Body: start(r.scrub(string(o.body)), maxBodyShown), Err: err,
+			RayID: r.scrub(resp.RayID), Attempts: n, Body: r.scrubStart(string(o.body), maxBodyShown), Err: r.scrubError(err),
 		}
 	}
 	apiErr.Method, apiErr.Path, apiErr.RayID, apiErr.Attempts = r.op.method, r.path, r.scrub(resp.RayID), n
-	apiErr.RateLimit = resp.RateLimit
-	apiErr.RetryAfter, _ = retryAfter(o.header, time.Now())
-	apiErr.Body = start(r.scrub(apiErr.Body), maxBodyShown)
-	r.scrubErrors(apiErr.Errors)
-	for i := range apiErr.Messages {
-		apiErr.Messages[i].Message = r.scrub(apiErr.Messages[i].Message)
+	if limit := resp.RateLimit; limit != nil {
+		scrubbed := *limit
+		scrubbed.Name = r.scrub(limit.Name)
+		apiErr.RateLimit = &scrubbed
 	}
+	apiErr.RetryAfter, _ = retryAfter(o.header, time.Now())
+	apiErr.Body = r.scrubStart(apiErr.Body, maxBodyShown)
+	r.scrubErrors(apiErr.Errors)
+	r.scrubMessages(apiErr.Messages)
 	return resp, apiErr
 }

@@ -64,6 +64,9 @@ func splitPath(path string) (escaped, query string, err error) {
 	if err := checkPath(escaped); err != nil {
 		return "", "", invalid("path has %v", err)
 	}
+	if unescaped, _ := url.PathUnescape(escaped); unescaped != escaped && (&url.URL{Path: unescaped, RawPath: escaped}).EscapedPath() != escaped {
+		return "", "", invalid("path has escapes, and a character beside them that is not escaped")
+	}
 	for i := 0; i < len(query); i++ {
 		if query[i] <= ' ' || query[i] >= 0x7f {
 			return "", "", invalid("path has a query that is not escaped")

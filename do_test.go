@@ -57,6 +57,8 @@ func TestDoRefuses(t *testing.T) {
 		"a dot segment by a backslash":       {"GET", `/a/x%5c..%5cb`, nil, nil, "dot segment"},
 		"a backslash":                        {"GET", `/a\b`, nil, nil, "path"},
 		"a fragment":                         {"GET", "/a#b", nil, nil, "fragment"},
+		"an escape beside a space":           {"GET", "/accounts/a%2Fb/x y", nil, nil, "escape"},
+		"an escape beside a bar":             {"GET", "/a%2Fb|", nil, nil, "escape"},
 		"a fragment in the query":            {"GET", "/a?b#c", nil, nil, "fragment"},
 		"a bad escape":                       {"GET", "/a%zz", nil, nil, "path"},
 		"a line break":                       {"GET", "/a\r\nHost: x", nil, nil, "path"},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,8 +15,8 @@ import (
 type envelope struct {
 	isWhole bool // it is JSON, and says whether the call was a success
 	success bool
-	// These are what they are in a Response or an APIError, and nil where the
-	// envelope is not whole.
+	// These are what they are in a Response or an APIError; the last two are nil where
+	// the envelope is not whole.
 	errors     []ErrorDetail
 	messages   []Message
 	resultInfo *ResultInfo
@@ -26,16 +27,16 @@ var (
 	errNoObject  = errors.New("no JSON object")
 	errNoSuccess = errors.New("no success field")
 	errNoResult  = errors.New("no result")
-	errTwice     = errors.New("two results")
+	errTwice     = errors.New("two results, or two success fields")
 )
 
-// readEnvelope reads an answer, and its result into into. The error says what can't
-// be read; what can is there beside it, unless body is no JSON.
+// readEnvelope reads an answer, and the result of a success into into. The error
+// says what can't be read; what can is there beside it, unless body is no JSON.
 //
 // It goes over the envelope once: each part is found by where it ends, and is
 // read by encoding/json by itself. That a part is JSON is left to that, so body is
 // known to be JSON where nothing failed, and is looked at as a whole where
-// something did.
+// something did. The result comes last: into is left alone where anything else failed.
 func readEnvelope(body []byte, into result) (envelope, error) {
 	p, ok := split(body)
 	if !ok {
@@ -44,6 +45,9 @@ func readEnvelope(body []byte, into result) (envelope, error) {
 	var env envelope
 	var failed error
 	fail := func(err error) { failed = cmp.Or(failed, err) }
+	if p.twice {
+		fail(errTwice) // encoding/json would mix the two
+	}
 	switch string(p.values[partSuccess]) {
 	case "true":
 		env.isWhole, env.success = true, true
@@ -64,19 +68,20 @@ func readEnvelope(body []byte, into result) (envelope, error) {
 	fail(err)
 	if raw := p.values[partResult]; !isNone(raw) {
 		env.result = raw
-	}
-	switch {
-	case p.twice:
-		fail(errTwice) // encoding/json would mix the two
-	case env.result != nil:
-		fail(json.Unmarshal(env.result, into))
+		if list, ok := into.(interface{ fits(json.RawMessage) error }); ok {
+			fail(list.fits(raw))
+		}
+		if failed != nil || !env.success {
+			into = new(none)
+		}
+		fail(json.Unmarshal(raw, into))
 	}
 	if failed != nil {
 		if err := json.Unmarshal(body, new(none)); err != nil {
 			return envelope{}, err
 		}
 		if !env.isWhole {
-			return envelope{}, failed
+			return envelope{errors: env.errors, messages: env.messages}, failed
 		}
 	}
 	return env, failed
@@ -96,11 +101,15 @@ type number int
 
 // UnmarshalJSON reads a number, and never fails.
 func (n *number) UnmarshalJSON(b []byte) error {
-	f, err := strconv.ParseFloat(string(b), 64)
-	if err == nil && 0 <= f && f <= 1<<53 && f <= math.MaxInt && f == math.Trunc(f) {
+	if f, err := strconv.ParseFloat(string(b), 64); err == nil && isCount(f) {
 		*n = number(f)
 	}
 	return nil
+}
+
+// isCount says that f is a whole number that counts something.
+func isCount(f float64) bool {
+	return 0 <= f && f <= 1<<53 && f <= math.MaxInt && f == math.Trunc(f)
 }
 
 func readResultInfo(raw json.RawMessage) (*ResultInfo, error) {
@@ -112,63 +121,93 @@ func readResultInfo(raw json.RawMessage) (*ResultInfo, error) {
 	return &ResultInfo{int(r.Count), int(r.Page), int(r.PerPage), int(r.TotalCount), int(r.TotalPages)}, err
 }
 
+// An answer's errors are read up to these bounds, and its messages: a server could
+// make millions of them from a few bytes each.
+const (
+	maxDetails = 1_000 // with those of the chains
+	maxChain   = 8     // how far a chain of errors is followed
+)
+
 // readDetails reads the errors or messages of an answer, whatever shape they have:
-// a list of objects, of strings, or null. An answer is judged by its success and its
-// status, not by how it words its errors.
-//
-// They are read into plain values first. An UnmarshalJSON would read a chain of
-// errors once for each of its links.
+// a list of objects, of strings, or one that stands for itself. An answer is judged
+// by its success and its status, not by how it words its errors, so nothing that
+// is JSON fails.
 func readDetails(raw json.RawMessage) ([]ErrorDetail, error) {
-	if isNone(raw) || string(raw) == "[]" {
+	if isNone(raw) || string(raw) == "[]" || string(raw) == "{}" || string(raw) == `""` {
 		return nil, nil
 	}
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
+	if err := json.Unmarshal(raw, new(none)); err != nil {
 		return nil, err
 	}
-	list, ok := v.([]any)
-	if !ok {
-		list = []any{v}
-	}
-	details := make([]ErrorDetail, len(list))
-	for i, item := range list {
-		details[i] = detail(item, 0)
-	}
-	return details, nil
+	left := maxDetails
+	return details(raw, 0, &left), nil
 }
 
-// maxChain is how far a chain of errors is followed.
-const maxChain = 8
+// details reads what is known to be JSON, and up to left errors of it.
+func details(raw json.RawMessage, depth int, left *int) (list []ErrorDetail) {
+	eachItem(raw, func(item []byte) bool {
+		if *left == 0 {
+			return false
+		}
+		*left--
+		list = append(list, detail(item, depth, left))
+		return true
+	})
+	return list
+}
 
-func detail(v any, depth int) ErrorDetail {
-	switch v := v.(type) {
-	case string:
-		return ErrorDetail{Message: v}
-	case map[string]any:
-		var d ErrorDetail
-		d.Message, _ = v["message"].(string)
-		d.DocumentationURL, _ = v["documentation_url"].(string)
-		switch code := v["code"].(type) {
-		case float64:
-			d.Code = int(max(math.MinInt32, min(math.MaxInt32, code)))
-		case string:
-			d.Code, _ = strconv.Atoi(code)
-		}
-		if source, ok := v["source"].(map[string]any); ok {
-			d.Source.Pointer, _ = source["pointer"].(string)
-		}
-		if chain, ok := v["error_chain"].([]any); ok && depth < maxChain {
-			for _, item := range chain {
-				d.Chain = append(d.Chain, detail(item, depth+1))
+func detail(raw []byte, depth int, left *int) (d ErrorDetail) {
+	switch raw[0] {
+	case '{':
+	case '"':
+		return ErrorDetail{Message: text(raw)}
+	default:
+		return ErrorDetail{Message: string(raw)}
+	}
+	eachMember(raw, func(name, value []byte) bool {
+		switch fieldOf(name) {
+		case "code":
+			d.Code = code(value)
+		case "message":
+			d.Message = text(value)
+		case "documentation_url":
+			d.DocumentationURL = text(value)
+		case "source":
+			eachMember(value, func(name, value []byte) bool {
+				if fieldOf(name) == "pointer" {
+					d.Source.Pointer = text(value)
+				}
+				return true
+			})
+		case "error_chain":
+			if value[0] == '[' && depth < maxChain {
+				d.Chain = details(value, depth+1, left)
 			}
 		}
-		return d
-	}
-	text, _ := json.Marshal(v)
-	return ErrorDetail{Message: string(text)}
+		return true
+	})
+	return d
 }
 
-// The parts of an envelope, and their names.
+// text is a JSON string, and "" for anything else.
+func text(raw []byte) (s string) {
+	if raw[0] == '"' {
+		_ = json.Unmarshal(raw, &s)
+	}
+	return s
+}
+
+// code is a number, also one within a string, and 0 for anything else.
+func code(raw []byte) int {
+	if raw[0] == '"' {
+		n, _ := strconv.Atoi(text(raw))
+		return n
+	}
+	f, _ := strconv.ParseFloat(string(raw), 64)
+	return int(max(math.MinInt32, min(math.MaxInt32, f)))
+}
+
+// The parts of an envelope.
 const (
 	partSuccess = iota
 	partErrors
@@ -178,12 +217,15 @@ const (
 	countOfParts
 )
 
-var partNames = [countOfParts]string{"success", "errors", "messages", "result", "result_info"}
+var (
+	partNames  = []string{"success", "errors", "messages", "result", "result_info"}
+	fieldNames = []string{"code", "message", "documentation_url", "source", "pointer", "error_chain"}
+)
 
 // parts are an envelope's parts as they were sent.
 type parts struct {
 	values [countOfParts]json.RawMessage // nil where one is absent
-	twice  bool                          // there are several results
+	twice  bool                          // there are several results, or several successes
 }
 
 func isNone(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
@@ -191,46 +233,22 @@ func isNone(raw json.RawMessage) bool { return raw == nil || string(raw) == "nul
 // split finds the parts of an envelope. It is false where body is no JSON object;
 // where it is true, the parts may still prove not to be JSON, and nothing else.
 func split(body []byte) (p parts, ok bool) {
-	i := skipSpace(body, 0)
-	if at(body, i) != '{' {
+	start := skipSpace(body, 0)
+	if at(body, start) != '{' {
 		return p, false
 	}
-	i = skipSpace(body, i+1)
-	if at(body, i) == '}' {
-		return p, skipSpace(body, i+1) == len(body)
-	}
-	for {
-		nameEnd := skipValue(body, i)
-		name := body[i:nameEnd]
-		colon := skipSpace(body, nameEnd)
-		if at(name, 0) != '"' || at(body, colon) != ':' {
-			return p, false
-		}
-		i = skipSpace(body, colon+1)
-		end := skipValue(body, i)
-		if !p.put(name, body[i:end:end]) {
-			return p, false
-		}
-		i = skipSpace(body, end)
-		switch at(body, i) {
-		case '}':
-			return p, skipSpace(body, i+1) == len(body)
-		case ',':
-			i = skipSpace(body, i+1)
-		default:
-			return p, false
-		}
-	}
+	end, ok := eachMember(body[start:], p.put)
+	return p, ok && skipSpace(body, start+end) == len(body)
 }
 
 // put keeps the value of a quoted name, if it is that of a part: of a name that is
 // there several times, the last. It is false where what is not kept is no JSON.
-func (p *parts) put(quoted []byte, value json.RawMessage) bool {
-	part, ok := partOf(quoted)
-	if !ok {
+func (p *parts) put(quoted, value []byte) bool {
+	part, ok := indexOf(partNames, quoted)
+	switch {
+	case !ok:
 		return false
-	}
-	if part == countOfParts {
+	case part < 0:
 		return json.Valid(value)
 	}
 	before := p.values[part]
@@ -238,29 +256,85 @@ func (p *parts) put(quoted []byte, value json.RawMessage) bool {
 	if before == nil {
 		return true
 	}
-	p.twice = p.twice || part == partResult
+	p.twice = p.twice || part == partResult || part == partSuccess
 	return json.Valid(before)
 }
 
-// partOf returns the part of a quoted name, and countOfParts for another name. Names
-// are compared as encoding/json compares them, without regard to case. It is false
+// indexOf returns which of names a quoted name is, and -1 for none. Names are
+// compared as encoding/json compares them, without regard to case. It is false
 // where the name is no JSON.
-func partOf(quoted []byte) (int, bool) {
-	for part, name := range partNames {
+func indexOf(names []string, quoted []byte) (int, bool) {
+	for i, name := range names {
 		if string(quoted[1:len(quoted)-1]) == name {
-			return part, true
+			return i, true
 		}
 	}
 	var unquoted string
 	if json.Unmarshal(quoted, &unquoted) != nil {
 		return 0, false
 	}
-	for part, name := range partNames {
-		if strings.EqualFold(unquoted, name) {
-			return part, true
+	return slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(unquoted, name) }), true
+}
+
+// fieldOf returns which field of an error a quoted name is; "" for none.
+func fieldOf(quoted []byte) string {
+	if i, ok := indexOf(fieldNames, quoted); ok && i >= 0 {
+		return fieldNames[i]
+	}
+	return ""
+}
+
+// eachMember gives f the members of the object that b starts with, until f is
+// false, and returns where the object ends. It is false where f was, or where b
+// starts with no object; what it gives may still prove not to be JSON.
+func eachMember(b []byte, f func(quoted, value []byte) bool) (end int, ok bool) {
+	if at(b, 0) != '{' {
+		return 0, false
+	}
+	i := skipSpace(b, 1)
+	if at(b, i) == '}' {
+		return i + 1, true
+	}
+	for {
+		nameEnd := skipValue(b, i)
+		name := b[i:nameEnd]
+		colon := skipSpace(b, nameEnd)
+		if at(name, 0) != '"' || at(b, colon) != ':' {
+			return 0, false
+		}
+		i = skipSpace(b, colon+1)
+		end := skipValue(b, i)
+		if !f(name, b[i:end:end]) {
+			return 0, false
+		}
+		i = skipSpace(b, end)
+		switch at(b, i) {
+		case '}':
+			return i + 1, true
+		case ',':
+			i = skipSpace(b, i+1)
+		default:
+			return 0, false
 		}
 	}
-	return countOfParts, true
+}
+
+// eachItem gives f the items of a list that is known to be JSON, until f is false.
+// What is no list is one item.
+func eachItem(raw []byte, f func(item []byte) bool) {
+	if raw[0] != '[' {
+		f(raw)
+		return
+	}
+	for i := skipSpace(raw, 1); raw[i] != ']'; {
+		end := skipValue(raw, i)
+		if !f(raw[i:end]) {
+			return
+		}
+		if i = skipSpace(raw, end); raw[i] == ',' {
+			i = skipSpace(raw, i+1)
+		}
+	}
 }
 
 // at is b[i], and 0 past the end.

@@ -3,6 +3,7 @@ package secretsstore
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestEnvelopeThatIsNoJSON(t *testing.T) {
 		whole + "x", whole + whole, `{,"success":true}`, `{"success":true,}`, `{"success" true}`, `{"success":true "result":1}`,
 		`{success:true}`, `{"success":true,"a\q":1}`, "{\"success\":true,\"a\nb\":1}", `{"success":true;"result":1}`, `{"success":tru"e"}`,
 		`{"success":true,"result":1{}}`, `{"success":true,"result":{]}`, `{"success":true,"result":}`, `{"success":true,"unknown":nul}`,
-		`{"success":tru}`, `{"success":true,"errors":[}`, `{"success":true,"messages":nil}`, `{"success":true,"result_info":{"page":}}`,
+		`{"success":tru}`, `{"success":true,"errors":[}`, `{"success":true,"errors":}`, `{"success":true,"messages":}`, `{"success":true,"result_info":}`, `{"success":true,"messages":nil}`, `{"success":true,"result_info":{"page":}}`,
 		`{"result":tru,"result":true,"success":true}`, `{"errors":x,"errors":[],"success":true}`, `{"success":true}}`, `{}{}`, `{} x`,
 	} {
 		env, err := readEnvelope([]byte(body), new(none))
@@ -38,19 +39,38 @@ func TestEnvelopeThatIsNoJSON(t *testing.T) {
 
 // One part that can't be read takes nothing from the others.
 func TestEnvelopeWithAPartThatCannotBeRead(t *testing.T) {
-	for _, tc := range []struct{ result, info string }{
-		{`{"id":7}`, `{"page":1}`},
-		{`{"id":"x"}`, `[]`},
-		{`{"id":"x"},"result":{"id":"x"}`, `{"page":1}`},
+	for _, tc := range []struct {
+		success      bool
+		result, info string
+	}{
+		{true, `{"id":7}`, `{"page":1}`},
+		{true, `{"id":"x"}`, `[]`},
+		{false, `{"id":"x"}`, `[]`},
+		{true, `{"id":"x"},"result":{"id":"x"}`, `{"page":1}`},
+		{false, `{"id":"x"},"result":{"id":"x"}`, `{"page":1}`},
+		{true, `{"id":"x"},"success":true`, `{"page":1}`},
 	} {
-		env, err := readEnvelope([]byte(`{"success":false,"errors":["e"],"messages":["m"],"result":`+tc.result+`,"result_info":`+tc.info+`}`), new(Secret))
+		env, err := readEnvelope(fmt.Appendf(nil, `{"success":%v,"errors":["e"],"messages":["m"],"result":%s,"result_info":%s}`, tc.success, tc.result, tc.info), new(Secret))
 		require.Error(t, err)
 		assert.True(t, env.isWhole)
-		assert.False(t, env.success)
+		assert.Equal(t, tc.success, env.success)
 		assert.Equal(t, []ErrorDetail{{Message: "e"}}, env.errors)
 		assert.Equal(t, []Message{{Message: "m"}}, env.messages)
 		assert.NotNil(t, env.resultInfo)
 		assert.NotNil(t, env.result)
+	}
+}
+
+// A result is written nowhere unless all of the answer says that it is one.
+func TestResultOfNoSuccessIsLeftAlone(t *testing.T) {
+	for _, body := range []string{
+		`{"success":false,"result":{"id":"new"}}`, `{"result":{"id":"new"}}`, `{"success":tru,"result":{"id":"new"}}`,
+		`{"success":true,"result_info":[],"result":{"id":"new"}}`, `{"success":true,"result_info":{"page":nope},"result":{"id":"new"}}`,
+		`{"success":true,"result":{"id":"new"},"errors":[nope]}`, `{"success":true,"result":{"id":"new"},"success":true}`,
+	} {
+		secret := Secret{ID: "old"}
+		_, _ = readEnvelope([]byte(body), &secret)
+		assert.Equal(t, "old", secret.ID, body)
 	}
 }
 
@@ -59,6 +79,7 @@ func FuzzEnvelope(f *testing.F) {
 	for _, body := range []string{
 		`{"success":true,"errors":[],"messages":[],"result":{"id":"x"},"result_info":{"page":2e1}}`, ` { "SUCCESS" : false , "\u0072esult" : null } `,
 		`{"success":true,"result":1,"result":"}\\\"","a":[{}]}`, `{"success":1,"result_info":[]}`, `{"ſucceſſ":true,"errors":{"a":"]"}}`, `{}`, `{"":1,}`, `[`,
+		`{"success":true,"messages":1e999,"errors":[{"code":1e999},-1e999]}`, `{"success":false,"success":true}`, `{"success":true,"errors":{},"messages":""}`,
 	} {
 		f.Add(body)
 	}

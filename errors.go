@@ -22,9 +22,9 @@ var (
 	// ErrNotFound: there is no such thing; also matched by the next two.
 	ErrNotFound = errors.New("not found")
 	// ErrSecretNotFound: the store has no such secret.
-	ErrSecretNotFound = errors.New("secret not found")
+	ErrSecretNotFound = fmt.Errorf("secret %w", ErrNotFound)
 	// ErrStoreNotFound: the account has no such store.
-	ErrStoreNotFound = errors.New("store not found")
+	ErrStoreNotFound = fmt.Errorf("store %w", ErrNotFound)
 	// ErrAlreadyExists: the name is taken.
 	ErrAlreadyExists = errors.New("already exists")
 	// ErrStoreNotEmpty: the store has secrets, and Force was not set.
@@ -49,7 +49,7 @@ var (
 	// ErrNoCredentials: there is nothing to sign requests with.
 	ErrNoCredentials = errors.New("no credentials")
 	// ErrOutcomeUnknown: a call that makes something was sent, and nobody can say
-	// whether it was done. Look before doing it again: FindByName for a secret, List
+	// whether it was done. Look before doing it again: FindByName for a secret, All
 	// for a store.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 	// ErrResponseTooLarge: a successful answer is over 8 MiB, uncompressed.
@@ -97,7 +97,8 @@ type ErrorSource struct {
 // API reference: https://developers.cloudflare.com/fundamentals/api/troubleshooting/
 type APIError struct {
 	StatusCode int
-	// Errors and Messages are the answer's; nil where it was not the API's JSON.
+	// Errors and Messages are the answer's, the first 1,000 of each with their chains;
+	// nil where it was no JSON.
 	Errors   []ErrorDetail
 	Messages []Message
 	// Method and Path are the request's; the path is relative to the base URL.
@@ -161,6 +162,7 @@ func (e *APIError) Error() string {
 }
 
 func (d *ErrorDetail) line() string {
+	const most = 1000
 	s := start(d.Message, 300)
 	if d.Code != 0 {
 		s += " [" + strconv.Itoa(d.Code) + "]"
@@ -168,17 +170,17 @@ func (d *ErrorDetail) line() string {
 	if d.Source.Pointer != "" {
 		s += " at " + start(d.Source.Pointer, 100)
 	}
-	for _, c := range d.Chain {
-		s += ", because of " + c.line()
+	for i := 0; i < len(d.Chain) && len(s) <= most; i++ {
+		s += ", because of " + d.Chain[i].line()
 	}
-	return start(s, 1000)
+	return start(s, most)
 }
 
 // oneLine keeps a server's text from starting a line of its own in a log, or
 // from steering a terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -165,6 +166,29 @@ func TestErrorDetails(t *testing.T) {
 	t.Run("takes one error that is no list", func(t *testing.T) {
 		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1, Message: "m"}}, get(t, 404, nil, `{"success":false,"errors":{"code":1,"message":"m"}}`).Errors)
 	})
+	t.Run("takes nothing for no error", func(t *testing.T) {
+		for _, body := range []string{`[]`, `{}`, `""`, `null`, `[ ]`} {
+			assert.Nil(t, get(t, 404, nil, `{"success":false,"errors":`+body+`,"messages":`+body+`}`).Errors, body)
+		}
+	})
+	t.Run("takes codes that no number holds", func(t *testing.T) {
+		err := get(t, 404, nil, `{"success":false,"errors":[{"code":1001,"message":"secret_not_found"},{"code":1e999},{"code":-1e999}]}`)
+		require.ErrorIs(t, err, secretsstore.ErrSecretNotFound)
+		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1001, Message: "secret_not_found"}, {Code: math.MaxInt32}, {Code: math.MinInt32}}, err.Errors)
+	})
+	t.Run("takes names in another case", func(t *testing.T) {
+		err := get(t, 404, nil, `{"success":false,"ERRORS":[{"Code":1001,"MESSAGE":"m","S\u006furce":{"Pointer":"/a"}}]}`)
+		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1001, Message: "m", Source: secretsstore.ErrorSource{Pointer: "/a"}}}, err.Errors)
+	})
+	t.Run("takes errors without a success", func(t *testing.T) {
+		for _, success := range []string{``, `"success":null,`, `"success":"false",`} {
+			err := get(t, 404, nil, `{`+success+`"errors":[{"code":1001,"message":"secret_not_found"}],"messages":["m"],"result":{}}`)
+			require.ErrorIs(t, err, secretsstore.ErrSecretNotFound)
+			assert.Equal(t, []secretsstore.Message{{Message: "m"}}, err.Messages)
+			assert.NotEmpty(t, err.Body)
+			assert.ErrorContains(t, err, "404 Not Found: secret_not_found [1001] (ray")
+		}
+	})
 	t.Run("any of several errors counts", func(t *testing.T) {
 		err := get(t, 400, nil, `{"success":false,"errors":[{"code":1,"message":"x"},{"code":1001,"message":"store_not_found"},{"code":1003,"message":"secret_name_already_exists"}]}`)
 		assert.ElementsMatch(t, []string{"ErrStoreNotFound", "ErrNotFound", "ErrAlreadyExists"}, matches(err))
@@ -229,8 +253,8 @@ func TestErrorTextIsOneLineToActOn(t *testing.T) {
 		"a permission":     {403, failure(10000, "Authentication error"), "secretsstore: GET " + path + ": 403 Forbidden: Authentication error [10000]: check the account and the permissions of the credentials (ray 8f00c0ffee-AMS)"},
 		"a redirect":       {307, "", "secretsstore: GET " + path + ": 307 Temporary Redirect: redirects are not followed: check the base URL (ray 8f00c0ffee-AMS)"},
 		"a page":           {521, "<html>\x1b[31m\r\nFake: log line", "secretsstore: GET " + path + `: 521: no answer of the API but "<html>\x1b[31m\r\nFake: log line" (ray 8f00c0ffee-AMS)`},
-		"a message with a line break": {400, `{"success":false,"errors":[{"code":1001,"message":"x\ny\u001b[2J\u2028z"}]}`,
-			"secretsstore: GET " + path + ": 400 Bad Request: x y [2J z [1001] (ray 8f00c0ffee-AMS)"},
+		"a message with a line break": {400, `{"success":false,"errors":[{"code":1001,"message":"x\ny\u001b[2J\u2028z\u202ea\u200bb"}]}`,
+			"secretsstore: GET " + path + ": 400 Bad Request: x y [2J z a b [1001] (ray 8f00c0ffee-AMS)"},
 		"more errors than one reads": {400, `{"success":false,"errors":["a","b","c","d","e","f","g"]}`,
 			"secretsstore: GET " + path + ": 400 Bad Request: a; b; c; d; e; and 2 more (ray 8f00c0ffee-AMS)"},
 	} {

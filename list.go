@@ -36,6 +36,9 @@ const (
 // maxPerPage is the most that the API gives on a page.
 const maxPerPage = 100
 
+// maxPages is how many pages a list can have: more than any account fills.
+const maxPages = 100_000
+
 // SecretListOptions say which secrets are listed, and how. A field that is zero
 // is not sent; nil options are the same as zero ones.
 type SecretListOptions struct {
@@ -159,6 +162,10 @@ func allPages[E listed](first, perPage int, fetch func(page, perPage int) ([]E, 
 				return
 			}
 			if !more {
+				return
+			}
+			if page-first+1 == maxPages {
+				yield(none, listError("it has more than %d pages", maxPages))
 				return
 			}
 			before, these = these, before

@@ -242,10 +242,12 @@ func WithHeader(key, value string) RequestOption {
 // canonical name: what signs a request, and what frames it.
 func reservedHeader(name string) bool {
 	switch name {
-	case "Authorization", "Host", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "Connection", "Trailer", "Te", "Upgrade":
+	case "Authorization", "Proxy-Authorization", "Host", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "Expect",
+		"Connection", "Proxy-Connection", "Keep-Alive", "Http2-Settings", "Trailer", "Te", "Upgrade":
 		return true
 	}
-	return strings.HasPrefix(name, "X-Auth-")
+	// Some gateways take one sign for the other.
+	return strings.HasPrefix(strings.ToUpper(strings.ReplaceAll(name, "_", "-")), "X-AUTH-")
 }
 
 // WithMaxAttempts says how often the call is tried at most; 1 means no retry. It

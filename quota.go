@@ -39,15 +39,17 @@ func (s *QuotaService) Get(ctx context.Context, opts ...RequestOption) (*Usage, 
 
 // usageResult is Usage as the API may write it: with numbers such as 10.0.
 type usageResult struct {
-	Secrets *struct {
-		Quota *number `json:"quota"`
-		Usage *number `json:"usage"`
+	Secrets struct {
+		Quota *float64 `json:"quota"`
+		Usage *float64 `json:"usage"`
 	} `json:"secrets"`
 }
 
 func (u *usageResult) check() error {
-	if u.Secrets == nil || u.Secrets.Quota == nil || u.Secrets.Usage == nil {
-		return errors.New("a usage without its numbers")
+	for _, n := range []*float64{u.Secrets.Quota, u.Secrets.Usage} {
+		if n == nil || !isCount(*n) {
+			return errors.New("a usage without its numbers")
+		}
 	}
 	return nil
 }

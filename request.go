@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -45,10 +46,11 @@ func (op *operation) name() string {
 type request struct {
 	op       operation
 	settings *requestSettings // nil where there are none
-	url      url.URL
+	url      *url.URL
 	path     string // relative to the base URL, without the query
 	body     []byte
-	signed   *SecretValue // the credential of the last attempt
+	signed   []*SecretValue // the credentials of the attempts, each once
+	hidden   []hidden       // what scrub takes out; nil until it is needed
 }
 
 func (c *core) newRequest(op operation, opts []RequestOption) (*request, error) {
@@ -71,14 +73,15 @@ func (c *core) newRequest(op operation, opts []RequestOption) (*request, error) 
 		return nil, err
 	}
 	r.path = escaped
-	r.url = *c.baseURL
-	if u := &r.url; u.RawPath != "" || strings.Contains(escaped, "%") {
+	u := *c.baseURL
+	if u.RawPath != "" || strings.Contains(escaped, "%") {
 		u.RawPath = c.baseURL.EscapedPath() + escaped
 		u.Path, _ = url.PathUnescape(u.RawPath)
 	} else {
 		u.Path += escaped
 	}
-	r.url.RawQuery = op.query
+	u.RawQuery = op.query
+	r.url = &u
 	if op.body != nil {
 		if r.body, err = json.Marshal(op.body); err != nil {
 			return nil, invalid("body can't be encoded: %v", err)
@@ -122,14 +125,19 @@ func fillRoute(route, accountID string, ids [2]string) (string, error) {
 func (r *request) http(ctx context.Context, header http.Header) *http.Request {
 	req := (&http.Request{
 		Method:     r.op.method,
-		URL:        &r.url,
+		URL:        r.url,
 		Host:       r.url.Host,
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 		Header:     header,
 	}).WithContext(ctx)
-	if r.body != nil {
+	switch {
+	case r.body == nil && !r.op.repeatable && (header["Idempotency-Key"] != nil || header["X-Idempotency-Key"] != nil):
+		// net/http takes such a request for one that it may send again by itself, unless
+		// it has a body that it can't.
+		req.Body = newBody(nil)
+	case r.body != nil:
 		req.Body = newBody(r.body)
 		req.ContentLength = int64(len(r.body))
 		if r.op.repeatable {
@@ -157,6 +165,14 @@ func (c *core) header(r *request) http.Header {
 	return h
 }
 
+// isSignedWith keeps the credential of an attempt out of what is printed later.
+func (r *request) isSignedWith(v *SecretValue) {
+	if !slices.Contains(r.signed, v) {
+		r.signed = append(r.signed, v)
+		r.hidden = nil
+	}
+}
+
 // waiting bounds what comes before an attempt is sent, in a call with that context.
 func (r *request) waiting(ctx context.Context) context.Context {
 	if r.settings != nil && r.settings.waiting != nil {
@@ -178,48 +194,4 @@ func (r *request) notSent(err, last error, n int) error {
 		err = fmt.Errorf("%w; the attempt before: %w", err, last)
 	}
 	return &RequestError{Method: r.op.method, Path: r.path, Attempts: n - 1, Err: err}
-}
-
-// shortestScrubbed is the length from which a secret is looked for in a server's
-// text. Shorter ones are part of too many words.
-const shortestScrubbed = 4
-
-// scrub takes out of a server's text the secrets that this call sent it.
-func (r *request) scrub(s string) string {
-	if s == "" {
-		return s
-	}
-	s = scrub(s, r.signed.Reveal())
-	for _, v := range r.op.secrets {
-		s = scrub(s, v.Reveal())
-	}
-	return s
-}
-
-// scrub takes a secret out of s, as it is and as JSON writes it.
-func scrub(s, secret string) string {
-	if len(secret) < shortestScrubbed {
-		return s
-	}
-	s = strings.ReplaceAll(s, secret, redacted)
-	for _, escapeHTML := range []bool{true, false} {
-		var b strings.Builder
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(escapeHTML)
-		if err := e.Encode(secret); err == nil {
-			quoted := strings.TrimSuffix(b.String(), "\n")
-			s = strings.ReplaceAll(s, quoted[1:len(quoted)-1], redacted)
-		}
-	}
-	return s
-}
-
-func (r *request) scrubErrors(details []ErrorDetail) {
-	for i := range details {
-		d := &details[i]
-		d.Message = r.scrub(d.Message)
-		d.DocumentationURL = r.scrub(d.DocumentationURL)
-		d.Source.Pointer = r.scrub(d.Source.Pointer)
-		r.scrubErrors(d.Chain)
-	}
 }

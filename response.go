@@ -11,8 +11,9 @@ import (
 type Response struct {
 	StatusCode int
 	Header     http.Header
-	ResultInfo *ResultInfo // nil where the API sent none
-	Messages   []Message
+	ResultInfo *ResultInfo     // nil where the API sent none
+	Errors     []ErrorDetail   // also those beside a success; at most 1,000, with their chains; nil where the API sent none
+	Messages   []Message       // at most 1,000; nil where the API sent none
 	RateLimit  *RateLimit      // nil where the API sent none; of several items, the tightest
 	RayID      string          // what Cloudflare's support asks for; "" where there was none
 	Attempts   int             // how often the call was tried, this answer's attempt included
@@ -53,6 +54,29 @@ func (*none) check() error { return nil }
 // list is a result of several; each is there and is whole.
 type list[E result] []E
 
+// maxItems is how many results a long answer can list: a hundred times what the API
+// gives on a page. Many more come only from a server that is after the memory, as an
+// empty object takes 2 bytes to send, and 100 times that to hold.
+const (
+	maxItems   = 10_000
+	longAnswer = 1 << 20 // bytes from which the results are counted
+)
+
+func (*list[E]) fits(raw json.RawMessage) error {
+	if len(raw) < longAnswer || !json.Valid(raw) {
+		return nil
+	}
+	items := 0
+	eachItem(raw, func([]byte) bool {
+		items++
+		return items <= maxItems
+	})
+	if items > maxItems {
+		return fmt.Errorf("more than %d results", maxItems)
+	}
+	return nil
+}
+
 func (l *list[E]) check() error {
 	for i, e := range *l {
 		if err := e.check(); err != nil {
@@ -67,9 +91,9 @@ func (l *list[E]) check() error {
 // that can't be read; both lack what only the caller knows of the request.
 func decode(resp *Response, body []byte, into result) error {
 	env, err := readEnvelope(body, into)
-	resp.Messages, resp.ResultInfo, resp.Result = env.messages, env.resultInfo, env.result
+	resp.Errors, resp.Messages, resp.ResultInfo, resp.Result = env.errors, env.messages, env.resultInfo, env.result
 	if resp.StatusCode/100 != 2 || env.isWhole && !env.success {
-		apiErr := &APIError{StatusCode: resp.StatusCode, Errors: env.errors, Messages: resp.Messages}
+		apiErr := &APIError{StatusCode: resp.StatusCode, Errors: resp.Errors, Messages: resp.Messages}
 		if !env.isWhole {
 			apiErr.Body = string(body)
 		}

@@ -85,7 +85,11 @@ func TestResultsThatMustBeWhole(t *testing.T) {
 			assert.Nil(t, stores)
 		})
 	}
-	for _, body := range []string{`{"success":true,"result":{}}`, `{"success":true,"result":{"secrets":{}}}`, `{"success":true,"result":{"secrets":{"quota":1}}}`, `{"success":true,"result":null}`} {
+	for _, body := range []string{
+		`{"success":true,"result":{"secrets":{"quota":"100","usage":"3"}}}`, `{"success":true,"result":{"secrets":{"quota":1e300,"usage":3}}}`,
+		`{"success":true,"result":{"secrets":{"quota":100,"usage":-1}}}`, `{"success":true,"result":{"secrets":{"quota":1.5,"usage":1}}}`,
+		`{"success":true,"result":{"secrets":{"quota":100,"usage":{}}}}`,
+		`{"success":true,"result":{}}`, `{"success":true,"result":{"secrets":{}}}`, `{"success":true,"result":{"secrets":{"quota":1}}}`, `{"success":true,"result":null}`} {
 		usage, _, err := newClient(t, answering(200, body)).Quota.Get(t.Context())
 		require.ErrorIs(t, err, secretsstore.ErrInvalidResponse, body)
 		assert.Nil(t, usage)
@@ -115,6 +119,7 @@ func TestAnswersThatPass(t *testing.T) {
 		"white space everywhere":  {" {\n\t\"success\" : true ,\r\n \"result\" : { \"id\" : \"x\" } } \n", secretsstore.Secret{ID: "x"}},
 		"strings with brackets":   {`{"a":"}]\\\"{","success":true,"result":{"id":"x","comment":"\"}\\"}}`, secretsstore.Secret{ID: "x", Comment: `"}\`}},
 		"result inside another":   {`{"x":{"result":{"id":"no"}},"success":true,"result":{"id":"x"}}`, secretsstore.Secret{ID: "x"}},
+		"messages out of range":   {`{"success":true,"errors":1e999,"messages":[{"code":1e999,"message":"m"},-1e999],"result":{"id":"x"}}`, secretsstore.Secret{ID: "x"}},
 		"errors beside a success": {`{"success":true,"errors":[{"code":1,"message":"warning"}],"result":{"id":"x"}}`, secretsstore.Secret{ID: "x"}},
 		"a time with an offset":   {`{"success":true,"result":{"id":"x","created":"2023-09-21T20:56:32.5+02:00"}}`, secretsstore.Secret{ID: "x", Created: time.Date(2023, 9, 21, 20, 56, 32, 5e8, time.FixedZone("", 7200))}},
 	} {
@@ -189,8 +194,63 @@ func TestDeepErrorChains(t *testing.T) {
 	const depth = 4_000
 	innermost := `{"message":"` + strings.Repeat("x", 6<<20) + `"}` // which must not be read once for each link
 	body := `{"success":false,"errors":[` + strings.Repeat(`{"message":"m","error_chain":[`, depth) + innermost + strings.Repeat(`]}`, depth) + `]}`
-	_, _, err := newClient(t, answering(400, body)).Secrets.Get(t.Context(), storeID, secretID)
+	_, resp, err := newClient(t, answering(400, body)).Secrets.Get(t.Context(), storeID, secretID)
 	require.ErrorIs(t, err, secretsstore.ErrInvalidRequest)
+	links := 0
+	for at := resp.Errors; at != nil; at = at[0].Chain {
+		links++
+	}
+	assert.Equal(t, 9, links, "the error and the chain of 8 that is read")
+}
+
+// What an error of a success says is not lost.
+func TestErrorsBesideASuccess(t *testing.T) {
+	resp, err := newClient(t, answering(200, `{"success":true,"errors":[{"code":1001,"message":"secret_not_found"}],"result":[]}`)).Secrets.BulkDelete(t.Context(), storeID, []string{secretID})
+	require.NoError(t, err)
+	assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1001, Message: "secret_not_found"}}, resp.Errors)
+}
+
+// A few bytes for each error or message make no more of them than anyone reads.
+func TestErrorsAndMessagesAreCounted(t *testing.T) {
+	many := "[" + strings.Repeat("0,", 1<<20) + "0]"
+	chain := `[{"message":"m","error_chain":` + many + `},"another"]`
+	for _, status := range []int{200, 400} {
+		for _, errs := range []string{many, chain} {
+			var resp *secretsstore.Response
+			var err error
+			used := allocated(func() {
+				resp, err = newClient(t, answering(status, `{"success":true,"errors":`+errs+`,"messages":`+many+`,"result":{"id":"x"}}`)).Secrets.Delete(t.Context(), storeID, secretID)
+			})
+			require.Equal(t, status == 200, err == nil)
+			assert.Less(t, used, uint64(24<<20), "of 4 MiB, which are copied twice here")
+			assert.Len(t, resp.Messages, 1000)
+			count := len(resp.Errors)
+			for _, e := range resp.Errors {
+				count += len(e.Chain)
+			}
+			assert.Equal(t, 1000, count)
+			if err != nil {
+				assert.Less(t, len(err.Error()), 3000)
+			}
+		}
+	}
+}
+
+// A few bytes for each item of a list make no more of them than a page has.
+func TestResultsOfALongAnswerAreCounted(t *testing.T) {
+	list := func(item string, n int) (secrets []*secretsstore.Secret, used uint64, err error) {
+		body := `{"success":true,"result":[` + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + `]}`
+		c := newClient(t, answering(200, body))
+		used = allocated(func() { secrets, _, err = c.Secrets.List(t.Context(), storeID, nil) })
+		return secrets, used, err
+	}
+	_, used, err := list(`{}`, 1<<20)
+	require.ErrorIs(t, err, secretsstore.ErrInvalidResponse)
+	require.ErrorContains(t, err, "more than 10000 results")
+	assert.Less(t, used, uint64(40<<20), "of 3 MiB, which are read into a buffer that grows")
+	secrets, _, err := list(`{"id":"x","comment":"`+strings.Repeat("c", 200)+`"}`, 10_000)
+	require.NoError(t, err)
+	assert.Len(t, secrets, 10_000)
 }
 
 // FuzzDecode holds that whatever a server answers, a call neither panics nor

@@ -198,7 +198,7 @@ func (s *SecretsService) FindByName(ctx context.Context, storeID, name string, o
 			return secret, nil
 		}
 	}
-	return nil, fmt.Errorf("secretsstore: store %s has no secret %q: %w", storeID, name, errors.Join(ErrSecretNotFound, ErrNotFound))
+	return nil, fmt.Errorf("secretsstore: store %s has no secret %q: %w", storeID, name, ErrSecretNotFound)
 }
 
 // Create makes one or many secrets, all or none, and returns them in the API's

@@ -3,6 +3,7 @@ package secretsstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"time"
@@ -123,7 +124,7 @@ func (s *StoresService) Ensure(ctx context.Context, name string, opts ...Request
 		}
 		store, findErr := s.find(ctx, name, opts)
 		if findErr != nil {
-			return nil, false, errors.Join(findErr, err)
+			return nil, false, fmt.Errorf("%w; the attempt to make it: %w", findErr, err)
 		}
 		if store != nil {
 			return store, unknown, nil

@@ -65,6 +65,7 @@ func parseBaseURL(what, rawURL string) (*url.URL, error) {
 	if err := checkPath(u.EscapedPath()); err != nil {
 		return nil, invalid("%s has a path with %v", what, err)
 	}
+	u.Host = strings.ToLower(u.Host) // net/http sends what is for LOCALHOST to a proxy
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.RawPath = strings.TrimRight(u.RawPath, "/")
 	return u, nil
@@ -120,14 +121,14 @@ func (c *core) exchange(ctx context.Context, r *request, header http.Header, o *
 	resp, err := c.roundTrip(r.http(attempt, header))
 	if err != nil {
 		o.unsent = isUnsent(err) || conn.isMissing()
-		o.err = c.timeoutError(ctx, err)
+		o.err = r.scrubError(c.timeoutError(ctx, err))
 		return
 	}
 	o.status, o.header = resp.StatusCode, resp.Header
 	o.limits = parseRateLimits(resp.Header)
 	if resp.Body != nil {
 		o.body, err = readBody(resp.Body, resp.ContentLength)
-		o.bodyErr = c.timeoutError(ctx, err)
+		o.bodyErr = r.scrubError(c.timeoutError(ctx, err))
 	}
 }
 
@@ -172,6 +173,9 @@ func readBody(r io.ReadCloser, length int64) ([]byte, error) {
 			_, _ = io.CopyN(io.Discard, r, maxDrain)
 			return b[:maxResponse], ErrResponseTooLarge
 		case err == io.EOF:
+			if cap(b) > 2*len(b)+usualBody {
+				b = bytes.Clone(b) // a Response that is kept holds no more than it needs
+			}
 			return b, nil
 		case err != nil:
 			return b, err

@@ -8,10 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -385,4 +388,54 @@ func TestOnlySafeRequestsCanBeReplayed(t *testing.T) {
 	assert.Equal(t, map[string]bool{"PATCH": true, "POST": false}, replayable)
 	_, _ = c.Do(t.Context(), "PATCH", "x", map[string]string{}, nil)
 	assert.False(t, replayable["PATCH"])
+}
+
+// Plain http is for this machine, and a proxy would take what is sent off it. The
+// environment's proxy is read once in a process, so this needs one of its own.
+func TestPlainHTTPTakesNoProxy(t *testing.T) {
+	const names = "SECRETSSTORE_TEST_HOSTS"
+	if hosts := os.Getenv(names); hosts != "" {
+		for _, host := range strings.Fields(hosts) {
+			c, err := secretsstore.NewClient(secretsstore.WithAPIToken(apiToken), secretsstore.WithAccountID(accountID),
+				secretsstore.WithBaseURL("http://"+host), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 1}))
+			require.NoError(t, err)
+			_, _, err = c.Secrets.Patch(t.Context(), storeID, secretID, valuePatch)
+			require.ErrorIs(t, err, syscall.ECONNREFUSED, host)
+		}
+		return
+	}
+	asked := make(chan string, 100)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Host }))
+	defer proxy.Close()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(closed.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlainHTTPTakesNoProxy$")
+	child.Env = append(os.Environ(), "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=", "REQUEST_METHOD=",
+		names+"=localhost:"+port+" LOCALHOST:"+port+" LocalHost:"+port+" 127.0.0.1:"+port+" [::ffff:127.0.0.1]:"+port)
+	out, err := child.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Empty(t, asked)
+}
+
+// A header makes net/http take a request without a body for one that it may repeat.
+func TestRequestsWithoutBodyAreNotReplayed(t *testing.T) {
+	var posts atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "POST" {
+			posts.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, `{"success":true,"result":{}}`)
+	})
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		posts.Store(0)
+		_, err := c.Do(t.Context(), "GET", "/x", nil, nil) // a connection that is used a second time
+		require.NoError(t, err)
+		_, err = c.Do(t.Context(), "POST", "/x", nil, nil, secretsstore.WithHeader(name, "k"))
+		require.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
+		assert.EqualValues(t, 1, posts.Load())
+	}
 }
