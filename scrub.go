@@ -116,10 +116,12 @@ func (r *request) scrubError(err error) error {
 		return nil
 	}
 	text := err.Error()
-	if scrubbed := r.scrub(text); scrubbed != text {
-		return &scrubbedError{text: scrubbed, err: &err}
+	scrubbed := r.scrub(text)
+	if scrubbed == text {
+		return err
 	}
-	return err
+	behind := err // of its own, so that no call without an error allocates
+	return &scrubbedError{text: scrubbed, err: &behind}
 }
 
 // scrubbedError is an error in other words. It can't be unwrapped, so that whoever
