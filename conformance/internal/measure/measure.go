@@ -55,7 +55,7 @@ type scenario struct {
 	peers []string
 	start func(peer string) func() error // returns one step
 	calls int                            // in a step
-	batch time.Duration
+	batch time.Duration                  // how long a batch takes at least; 0: a step, in a tenth of the rounds
 }
 
 // scenarios are all of them; baseURL is where canned answers are served.
@@ -83,7 +83,7 @@ func scenarios(baseURL string) []scenario {
 		{PatchLoopback, peers.Names, func(name string) func() error { return patch(overLoopback(name, baseURL)) }, 1, 10 * time.Millisecond},
 		{PatchConcurrently, append(slices.Clone(peers.Names), HandWrittenTuned), func(name string) func() error {
 			return concurrently(overLoopback(name, baseURL))
-		}, Callers * callsEach, 0},
+		}, Callers * callsEach, 1},
 		{ListFewFromMemory, peers.Names, list(ListedFew), 1, 10 * time.Millisecond},
 		{ListFromMemory, peers.Names, list(Listed), 1, 0},
 	}
@@ -183,7 +183,7 @@ func (s scenario) run(rounds int) ([]Figure, error) {
 		}
 	}
 	counted := 5
-	if s.batch > 0 {
+	if s.batch > 0 && s.calls == 1 {
 		counted = 500 // short steps: what the runtime allocates by itself must not show
 	}
 	figures := make([]Figure, len(runners))
