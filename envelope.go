@@ -35,8 +35,8 @@ var (
 //
 // It goes over the envelope once: each part is found by where it ends, and is
 // read by encoding/json by itself. That a part is JSON is left to that, so body is
-// known to be JSON where nothing failed, and is looked at as a whole where
-// something did. The result comes last: into is left alone where anything else failed.
+// known to be JSON where nothing failed (of nesting, encoding/json allows a part
+// alone one level more), and is looked at as a whole where something did. The result comes last: into is left alone where anything else failed.
 func readEnvelope(body []byte, into result) (envelope, error) {
 	p, ok := split(body)
 	if !ok {
