@@ -1,0 +1,132 @@
+package ratelimit
+
+import (
+	"cmp"
+	"sync"
+	"time"
+)
+
+// MaxBlock bounds how long a response can keep a gate closed if no policy does.
+const MaxBlock = 5 * time.Minute
+
+// A Gate knows how many requests the API still allows. Of each limit it keeps the lowest
+// remaining count that a response of the current window reported, which may or may not
+// include the requests in flight. A client that has its limits to itself never exceeds
+// them. The zero Gate knows no limit. A Gate is safe for concurrent use.
+type Gate struct {
+	mu       sync.Mutex
+	inFlight int
+	blocked  time.Time // end of the block that a 429 caused
+	windows  [Max]window
+	n        int           // windows in use
+	changed  chan struct{} // closed when a request ends; nil if nobody waits for that
+}
+
+// A window is the current window of one limit.
+type window struct {
+	name      string
+	quota     int
+	length    time.Duration
+	remaining int       // the lowest count reported in this window
+	reset     time.Time // the latest one reported in this window
+}
+
+// Enter counts a request if one may be sent now. Otherwise it returns how long to wait or,
+// if that depends on the requests in flight, a channel that is closed when one of them ends.
+func (g *Gate) Enter(now time.Time) (wait time.Duration, changed <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	wait = max(0, g.blocked.Sub(now))
+	busy := false
+	for i := range g.windows[:g.n] {
+		w := &g.windows[i]
+		w.roll(now)
+		switch {
+		case w.remaining > g.inFlight:
+		case w.remaining > 0:
+			busy = true
+		default:
+			wait = max(wait, w.reset.Sub(now))
+		}
+	}
+	switch {
+	case wait > 0:
+		return wait, nil
+	case busy:
+		if g.changed == nil {
+			g.changed = make(chan struct{})
+		}
+		return 0, g.changed
+	}
+	g.inFlight++
+	return 0, nil
+}
+
+// Leave ends a request that has entered. limits are those that its response announced, if
+// there was one. block is how long the response, a 429, asks to wait.
+func (g *Gate) Leave(now time.Time, limits []Limit, block time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inFlight--
+	if g.changed != nil {
+		close(g.changed)
+		g.changed = nil
+	}
+	for _, l := range limits {
+		if w := g.window(l.Name); w != nil {
+			w.learn(l, now)
+		}
+	}
+	if until := now.Add(min(block, MaxBlock)); until.After(g.blocked) {
+		g.blocked = until
+	}
+}
+
+// window returns the window of a limit, nil if there are too many.
+func (g *Gate) window(name string) *window {
+	for i := range g.windows[:g.n] {
+		if g.windows[i].name == name {
+			return &g.windows[i]
+		}
+	}
+	if g.n == len(g.windows) {
+		return nil
+	}
+	g.n++
+	g.windows[g.n-1].name = name
+	return &g.windows[g.n-1]
+}
+
+// roll begins the next window if this one is over. The API may begin a window when the
+// previous one ends or with its first request, so the reset is the earliest possible. The
+// first response may report a later one.
+func (w *window) roll(now time.Time) {
+	if now.Before(w.reset) {
+		return
+	}
+	w.remaining = w.quota
+	if w.length == 0 {
+		w.reset = now
+	} else {
+		w.reset = now.Add(w.length - now.Sub(w.reset)%w.length)
+	}
+}
+
+// learn records what a response reported.
+func (w *window) learn(l Limit, now time.Time) {
+	reset := min(l.Reset, cmp.Or(l.Window, MaxBlock))
+	// Without a policy, the highest count and the longest reset seen stand in for it.
+	w.quota = cmp.Or(l.Quota, max(w.quota, l.Remaining+1))
+	w.length = cmp.Or(l.Window, max(w.length, reset))
+	at, tolerance := now.Add(reset), max(w.length/2, time.Second)
+	switch {
+	case w.reset.IsZero(), at.Sub(w.reset) > tolerance: // the first response of a window
+		w.remaining, w.reset = l.Remaining, at
+	case w.reset.Sub(at) > tolerance: // a late response of the previous window
+	default:
+		w.remaining = min(w.remaining, l.Remaining)
+		if at.After(w.reset) {
+			w.reset = at
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package redact
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestText(t *testing.T) {
+	const secret = `p/ss "wörd"`
+	for _, tt := range []struct {
+		name, text, want string
+	}{
+		{"no secret", "secret_not_found", "secret_not_found"},
+		{"literal", "got " + secret, Placeholder},
+		{"JSON escapes", `got p\/ss \"w\u00f6rd\"`, Placeholder},
+		{"JSON escapes in JSON", `got p\\/ss \\\"w\\u00f6rd\\\"`, Placeholder},
+		{"percent escapes", "got p%2Fss%20%22w%C3%B6rd%22", Placeholder},
+		{"percent escapes twice", "got p%252fss%2520%2522w%25c3%25b6rd%2522", Placeholder},
+		{"JSON escapes in percent escapes", `got p%2Fss%20%5C%22w%5Cu00f6rd%22`, Placeholder},
+		{"invalid escapes stay", `100% of \x and \u12 and \`, `100% of \x and \u12 and \`},
+		{"control and format characters", "a\nb\x1b[31m\u202ec\u2028d", "a b [31m c d"},
+		{"truncated", strings.Repeat("ä", 40), strings.Repeat("ä", 25) + "…"},
+		{"truncated between characters", "x" + strings.Repeat("ä", 40), "x" + strings.Repeat("ä", 24) + "…"},
+		{"upper-case escapes", `got p\u002Fss%20%22w%C3%B6rd%22`, Placeholder},
+		{"escapes before the limit", strings.Repeat("x", 49) + `\u005cu0070\\/ss \\\"w\\u00f6rd\\\"`, Placeholder},
+		{"escaped three times", "got p%25252Fss", "got p%25252Fss"},
+		{"a part of the secret", "got p/ss", "got p/ss"},
+		{"the secret starts before the limit and ends after it", strings.Repeat("x", 45) + secret, Placeholder},
+		{"the secret starts after the limit", strings.Repeat("x", 500) + secret, strings.Repeat("x", 50) + "…"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, Text(tt.text, 50, []string{"abc", secret}))
+		})
+	}
+}
+
+func TestShortSecretsAreNotSearchedFor(t *testing.T) {
+	assert.Equal(t, "abc", Text("abc", 50, []string{"abc", ""}))
+}
+
+func TestSurrogatePairs(t *testing.T) {
+	assert.Equal(t, Placeholder, Text(`got \uD83D\ude00 key`, 50, []string{"😀 key"}))
+}
+
+// Escaping a text as JSON does or as URLs do never hides a secret in it.
+func FuzzText(f *testing.F) {
+	f.Add("a text", "a secret")
+	f.Add(`\u0041%41`, "AAAA")
+	f.Fuzz(func(t *testing.T, text, secret string) {
+		got := Text(text+secret, 1<<20, []string{secret})
+		if len(secret) >= minSecret && got != Placeholder {
+			t.Errorf("%q contains %q", got, secret)
+		}
+		if strings.ContainsAny(got, "\n\r\x1b") {
+			t.Errorf("%q has control characters", got)
+		}
+	})
+}
