@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,10 +20,10 @@ import (
 
 var updateAPI = flag.Bool("update-api", false, "write the exported API to testdata/api.txt")
 
-// packages are those that users import.
-var packages = []string{".", "secretsstoretest"}
+// publicPackages are those that users import.
+var publicPackages = []string{".", "secretsstoretest"}
 
-// parsePackage reads a package's files, without its tests.
+// parsePackage parses the files of a package, without its tests.
 func parsePackage(t *testing.T, dir string) (*token.FileSet, *doc.Package) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -30,86 +31,72 @@ func parsePackage(t *testing.T, dir string) (*token.FileSet, *doc.Package) {
 	fset := token.NewFileSet()
 	var files []*ast.File
 	for _, path := range paths {
-		if strings.HasSuffix(path, "_test.go") {
-			continue
+		if !strings.HasSuffix(path, "_test.go") {
+			file, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+			require.NoError(t, err)
+			files = append(files, file)
 		}
-		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
-		require.NoError(t, err)
-		files = append(files, file)
 	}
 	p, err := doc.NewFromFiles(fset, files, "github.com/seed-57d84f87/secretsstore-go/"+dir)
 	require.NoError(t, err)
 	return fset, p
 }
 
-// values are the exported constants and variables of a package or of a type.
-func values(p *doc.Package, t *doc.Type) []*doc.Value {
-	if t != nil {
-		return append(append([]*doc.Value{}, t.Consts...), t.Vars...)
-	}
-	return append(append([]*doc.Value{}, p.Consts...), p.Vars...)
-}
-
-// Every exported name has a comment that starts with the name; in a group of
-// constants or variables one for the group or for each will do.
+// The comment of an exported name starts with the name or, for a type, with "A Name" or
+// "An Name". In a group of constants or variables, a comment for the group will do.
 func TestExportedNamesAreDocumented(t *testing.T) {
-	for _, dir := range packages {
+	for _, dir := range publicPackages {
 		_, p := parsePackage(t, dir)
 		assert.NotEmpty(t, p.Doc, "package %s", dir)
 		check := func(name, text string) {
-			first, _, _ := strings.Cut(text, "\n\n")
-			first = strings.TrimSpace(first)
-			last := name[strings.LastIndex(name, ".")+1:]
-			assert.True(t, strings.HasPrefix(first, last+" ") || strings.HasPrefix(first, last+":") || strings.HasPrefix(first, last+"("), "%s %s: the comment starts with %.30q", dir, name, first)
-			assert.True(t, strings.HasSuffix(first, ".") || strings.HasSuffix(first, ":"), "%s %s: the comment is no whole sentence: %q", dir, name, first)
+			sentence, _, _ := strings.Cut(text, "\n\n")
+			sentence = strings.TrimSpace(sentence)
+			words := strings.TrimPrefix(strings.TrimPrefix(sentence, "A "), "An ")
+			assert.True(t, strings.HasPrefix(words, name+" "), "%s %s: the comment starts with %.30q", dir, name, sentence)
+			assert.True(t, strings.HasSuffix(sentence, ".") || strings.HasSuffix(sentence, ":"), "%s %s: the comment is not a sentence: %q", dir, name, sentence)
 		}
-		checkValues := func(vs []*doc.Value) {
-			for _, v := range vs {
-				for _, spec := range v.Decl.Specs {
+		checkValues := func(values []*doc.Value) {
+			for _, value := range values {
+				for _, spec := range value.Decl.Specs {
 					spec := spec.(*ast.ValueSpec)
 					for _, name := range spec.Names {
-						if !name.IsExported() {
-							continue
-						}
 						switch {
+						case !name.IsExported():
 						case spec.Doc.Text() != "":
 							check(name.Name, spec.Doc.Text())
-						case len(v.Names) == 1:
-							check(name.Name, v.Doc)
+						case len(value.Names) == 1:
+							check(name.Name, value.Doc)
 						default:
-							assert.True(t, v.Doc != "" || spec.Comment.Text() != "", "%s %s has no comment", dir, name.Name)
+							assert.True(t, value.Doc != "" || spec.Comment.Text() != "", "%s %s has no comment", dir, name.Name)
 						}
 					}
 				}
 			}
 		}
-		checkFuncs := func(prefix string, funcs []*doc.Func) {
+		checkFuncs := func(funcs []*doc.Func) {
 			for _, f := range funcs {
 				if token.IsExported(f.Name) {
-					check(prefix+f.Name, f.Doc)
+					check(f.Name, f.Doc)
 				}
 			}
 		}
-		checkValues(values(p, nil))
-		checkFuncs("", p.Funcs)
+		checkValues(slices.Concat(p.Consts, p.Vars))
+		checkFuncs(p.Funcs)
 		for _, typ := range p.Types {
-			if !token.IsExported(typ.Name) {
-				continue
+			if token.IsExported(typ.Name) {
+				check(typ.Name, typ.Doc)
+				checkValues(slices.Concat(typ.Consts, typ.Vars))
+				checkFuncs(slices.Concat(typ.Funcs, typ.Methods))
 			}
-			check(typ.Name, typ.Doc)
-			checkValues(values(p, typ))
-			checkFuncs("", typ.Funcs)
-			checkFuncs(typ.Name+".", typ.Methods)
 		}
 	}
 }
 
-// The exported API changes only on purpose: testdata/api.txt is the one that other
-// programs compile against. After a change that is meant, run
-// go test -run TestExportedAPI -update-api, and say it in CHANGELOG.md.
+// testdata/api.txt is the API that other programs compile against. After an intended change,
+// run go test -run TestExportedAPI -update-api and describe it in CHANGELOG.md.
 func TestExportedAPI(t *testing.T) {
 	var listing bytes.Buffer
-	for _, dir := range packages {
+	for _, dir := range publicPackages {
 		fset, p := parsePackage(t, dir)
 		listing.WriteString("package " + p.Name + "\n")
 		write := func(node any) {
@@ -134,33 +121,30 @@ func TestExportedAPI(t *testing.T) {
 			})
 			write(d)
 		}
-		funcs := func(fs []*doc.Func) {
-			for _, f := range fs {
+		funcs := func(list []*doc.Func) {
+			for _, f := range list {
 				if token.IsExported(f.Name) {
 					f.Decl.Doc, f.Decl.Body = nil, nil
 					write(f.Decl)
 				}
 			}
 		}
-		for _, v := range values(p, nil) {
-			decl(v.Decl)
+		for _, value := range slices.Concat(p.Consts, p.Vars) {
+			decl(value.Decl)
 		}
 		funcs(p.Funcs)
 		for _, typ := range p.Types {
-			if !token.IsExported(typ.Name) {
-				continue
+			if token.IsExported(typ.Name) {
+				decl(typ.Decl)
+				for _, value := range slices.Concat(typ.Consts, typ.Vars) {
+					decl(value.Decl)
+				}
+				funcs(slices.Concat(typ.Funcs, typ.Methods))
 			}
-			decl(typ.Decl)
-			for _, v := range values(p, typ) {
-				decl(v.Decl)
-			}
-			funcs(typ.Funcs)
-			funcs(typ.Methods)
 		}
 	}
 	path := filepath.Join("testdata", "api.txt")
 	if *updateAPI {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
 		require.NoError(t, os.WriteFile(path, listing.Bytes(), 0o644))
 	}
 	want, err := os.ReadFile(path)

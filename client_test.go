@@ -3,355 +3,345 @@ package secretsstore_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-57d84f87/secretsstore-go"
+	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
-const secretAnswer = `{"success":true,"errors":[],"messages":[],"result":{"id":"` + secretID + `","name":"MY_API_KEY","status":"active","store_id":"` + storeID + `","created":"2023-09-21T18:56:32.624632Z","modified":"2023-09-21T18:56:32.624632Z"}}`
-
-// sentBy is the one request that a Get of a client with these options makes.
-func sentBy(t *testing.T, opts ...secretsstore.Option) exchange {
-	t.Helper()
-	w := answering(200, secretAnswer)
-	c, err := secretsstore.NewClient(append(opts, secretsstore.WithHTTPClient(&http.Client{Transport: w}))...)
-	require.NoError(t, err)
-	_, _, err = c.Secrets.Get(t.Context(), storeID, secretID)
-	require.NoError(t, err)
-	require.Len(t, w.sent, 1)
-	return w.sent[0]
-}
-
-func TestCredentials(t *testing.T) {
-	account := secretsstore.WithAccountID(accountID)
-	bearer := http.Header{"Authorization": {"Bearer T"}}
-	pair := http.Header{"X-Auth-Email": {"user@example.com"}, "X-Auth-Key": {"K"}}
-	fromEnv := map[string]string{"CLOUDFLARE_API_TOKEN": "env-token", "CLOUDFLARE_EMAIL": "env@example.com", "CLOUDFLARE_API_KEY": "env-key"}
-	for name, tc := range map[string]struct {
-		env  map[string]string
-		opts []secretsstore.Option
-		want http.Header
-	}{
-		"a token is a bearer":                       {nil, []secretsstore.Option{secretsstore.WithAPIToken("T")}, bearer},
-		"email and key are a pair":                  {nil, []secretsstore.Option{secretsstore.WithAPIKey("user@example.com", "K")}, pair},
-		"a source gives a bearer":                   {nil, []secretsstore.Option{secretsstore.WithTokenSource(staticSource("T"))}, bearer},
-		"of two the last wins, token":               {nil, []secretsstore.Option{secretsstore.WithAPIKey("user@example.com", "K"), secretsstore.WithAPIToken("T")}, bearer},
-		"of two the last wins, key":                 {nil, []secretsstore.Option{secretsstore.WithAPIToken("T"), secretsstore.WithAPIKey("user@example.com", "K")}, pair},
-		"an option wins over the environment":       {fromEnv, []secretsstore.Option{secretsstore.WithAPIKey("user@example.com", "K")}, pair},
-		"a token wins in the environment":           {fromEnv, nil, http.Header{"Authorization": {"Bearer env-token"}}},
-		"email and key come from the environment":   {map[string]string{"CLOUDFLARE_EMAIL": "user@example.com", "CLOUDFLARE_API_KEY": "K"}, nil, pair},
-		"an empty variable is as one that is unset": {map[string]string{"CLOUDFLARE_API_TOKEN": "", "CLOUDFLARE_EMAIL": "user@example.com", "CLOUDFLARE_API_KEY": "K"}, nil, pair},
-		"a nil option is passed over":               {nil, []secretsstore.Option{nil, secretsstore.WithAPIToken("T")}, bearer},
-	} {
-		t.Run(name, func(t *testing.T) {
-			noEnvironment(t)
-			for k, v := range tc.env {
-				t.Setenv(k, v)
-			}
-			sent := sentBy(t, append(tc.opts, account)...)
-			got := http.Header{}
-			for _, name := range []string{"Authorization", "X-Auth-Email", "X-Auth-Key"} {
-				if values, ok := sent.header[name]; ok {
-					got[name] = values
-				}
-			}
-			assert.Equal(t, tc.want, got)
-		})
-	}
-}
-
-func TestAccountAndBaseURLFromEnvironment(t *testing.T) {
-	noEnvironment(t)
-	t.Setenv("CLOUDFLARE_API_TOKEN", "T")
-	t.Setenv("CLOUDFLARE_ACCOUNT_ID", "env_account")
-	t.Setenv("CLOUDFLARE_BASE_URL", "https://gateway.example.com/v4/")
-	assert.Equal(t, "https://gateway.example.com/v4/accounts/env_account/secrets_store/stores/"+storeID+"/secrets/"+secretID, sentBy(t).url)
-
-	t.Run("an option wins", func(t *testing.T) {
-		sent := sentBy(t, secretsstore.WithAccountID("option"), secretsstore.WithBaseURL("https://option.example.com"))
-		assert.True(t, strings.HasPrefix(sent.url, "https://option.example.com/accounts/option/"), sent.url)
-	})
-	t.Run("the default is Cloudflare", func(t *testing.T) {
-		t.Setenv("CLOUDFLARE_BASE_URL", "")
-		assert.True(t, strings.HasPrefix(sentBy(t).url, "https://api.cloudflare.com/client/v4/accounts/env_account/"))
-	})
-}
-
-func TestNewClientRefuses(t *testing.T) {
-	token := secretsstore.WithAPIToken("T")
-	const bad = "sekret\r\nX-Evil: 1"
-	for name, tc := range map[string]struct {
-		env  map[string]string
-		opts []secretsstore.Option
-		is   error
-		says string
-	}{
-		"no credentials":                        {nil, nil, secretsstore.ErrNoCredentials, "CLOUDFLARE_API_TOKEN"},
-		"no credentials, naming email":          {nil, nil, secretsstore.ErrNoCredentials, "CLOUDFLARE_EMAIL"},
-		"no credentials, naming key":            {nil, nil, secretsstore.ErrNoCredentials, "CLOUDFLARE_API_KEY"},
-		"an email without a key":                {map[string]string{"CLOUDFLARE_EMAIL": "a@b.c"}, nil, secretsstore.ErrNoCredentials, "CLOUDFLARE_API_KEY"},
-		"an empty token, though one is set":     {map[string]string{"CLOUDFLARE_API_TOKEN": "T"}, []secretsstore.Option{secretsstore.WithAPIToken("")}, secretsstore.ErrNoCredentials, "API token"},
-		"an empty key, though a token is set":   {map[string]string{"CLOUDFLARE_API_TOKEN": "T"}, []secretsstore.Option{secretsstore.WithAPIKey("a@b.c", "")}, secretsstore.ErrNoCredentials, "API key"},
-		"an empty email":                        {nil, []secretsstore.Option{secretsstore.WithAPIKey("", "K")}, secretsstore.ErrNoCredentials, "email"},
-		"an empty token before a good one":      {nil, []secretsstore.Option{secretsstore.WithAPIToken(""), token}, secretsstore.ErrNoCredentials, "API token"},
-		"a nil source":                          {nil, []secretsstore.Option{secretsstore.WithTokenSource(nil)}, secretsstore.ErrNoCredentials, "token source"},
-		"a token with a line break":             {nil, []secretsstore.Option{secretsstore.WithAPIToken(bad)}, secretsstore.ErrInvalidArgument, "API token"},
-		"a token that ends in a line break":     {nil, []secretsstore.Option{secretsstore.WithAPIToken("sekret\n")}, secretsstore.ErrInvalidArgument, "byte 7 of 7"},
-		"a token with NUL":                      {nil, []secretsstore.Option{secretsstore.WithAPIToken("sekret\x00")}, secretsstore.ErrInvalidArgument, "API token"},
-		"a key with a line break":               {nil, []secretsstore.Option{secretsstore.WithAPIKey("a@b.c", bad)}, secretsstore.ErrInvalidArgument, "API key"},
-		"an email with a line break":            {nil, []secretsstore.Option{secretsstore.WithAPIKey(bad, "K")}, secretsstore.ErrInvalidArgument, "email"},
-		"a token with DEL in the environment":   {map[string]string{"CLOUDFLARE_API_TOKEN": "sekret\x7f"}, nil, secretsstore.ErrInvalidArgument, "CLOUDFLARE_API_TOKEN"},
-		"a bad account in the environment":      {map[string]string{"CLOUDFLARE_ACCOUNT_ID": "../x"}, []secretsstore.Option{token}, secretsstore.ErrInvalidArgument, "CLOUDFLARE_ACCOUNT_ID"},
-		"a bad base URL in the environment":     {map[string]string{"CLOUDFLARE_BASE_URL": "http://evil.example"}, []secretsstore.Option{token}, secretsstore.ErrInvalidArgument, "CLOUDFLARE_BASE_URL"},
-		"an empty account":                      {map[string]string{"CLOUDFLARE_ACCOUNT_ID": "a"}, []secretsstore.Option{token, secretsstore.WithAccountID("")}, secretsstore.ErrInvalidArgument, "account_id"},
-		"an account that leaves its place":      {nil, []secretsstore.Option{token, secretsstore.WithAccountID("..")}, secretsstore.ErrInvalidArgument, "account_id"},
-		"a nil HTTP client":                     {nil, []secretsstore.Option{token, secretsstore.WithHTTPClient(nil)}, secretsstore.ErrInvalidArgument, "HTTP client"},
-		"no time for an attempt":                {nil, []secretsstore.Option{token, secretsstore.WithAttemptTimeout(0)}, secretsstore.ErrInvalidArgument, "attempt timeout"},
-		"a user agent that breaks the line":     {nil, []secretsstore.Option{token, secretsstore.WithUserAgent("a\r\nb")}, secretsstore.ErrInvalidArgument, "user agent"},
-		"a user agent with a space at its end":  {nil, []secretsstore.Option{token, secretsstore.WithUserAgent("a ")}, secretsstore.ErrInvalidArgument, "user agent"},
-		"attempts below 0":                      {nil, []secretsstore.Option{token, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: -1})}, secretsstore.ErrInvalidArgument, "MaxAttempts"},
-		"a backoff below 0":                     {nil, []secretsstore.Option{token, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MinBackoff: -1})}, secretsstore.ErrInvalidArgument, "MinBackoff"},
-		"a largest backoff below 0":             {nil, []secretsstore.Option{token, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxBackoff: -1})}, secretsstore.ErrInvalidArgument, "MaxBackoff"},
-		"a wait below 0":                        {nil, []secretsstore.Option{token, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxRetryAfter: -1})}, secretsstore.ErrInvalidArgument, "MaxRetryAfter"},
-		"a smallest backoff over the largest":   {nil, []secretsstore.Option{token, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MinBackoff: 2, MaxBackoff: 1})}, secretsstore.ErrInvalidArgument, "MinBackoff"},
-		"a base URL that is empty":              {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("")}, secretsstore.ErrInvalidArgument, "no host"},
-		"a base URL that is no URL":             {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("https://user:sekret @%zz")}, secretsstore.ErrInvalidArgument, "base URL"},
-		"a base URL with a password":            {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("https://user:sekret@example.com")}, secretsstore.ErrInvalidArgument, "user or password"},
-		"a base URL with a query":               {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("https://example.com/?a=b")}, secretsstore.ErrInvalidArgument, "query"},
-		"a base URL with a fragment":            {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("https://example.com/#")}, secretsstore.ErrInvalidArgument, "fragment"},
-		"a base URL with dot segments":          {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("https://example.com/a/%2e%2e/b")}, secretsstore.ErrInvalidArgument, "dot segment"},
-		"a base URL of another scheme":          {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("ftp://localhost/")}, secretsstore.ErrInvalidArgument, "neither https nor http"},
-		"a base URL without scheme":             {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("localhost:8080")}, secretsstore.ErrInvalidArgument, "host"},
-		"plain http to a host":                  {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("http://api.cloudflare.com/client/v4")}, secretsstore.ErrInvalidArgument, "use https"},
-		"plain http to a name like localhost":   {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("http://localhost.evil.example")}, secretsstore.ErrInvalidArgument, "use https"},
-		"plain http to an address like a local": {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("http://127.0.0.1.evil.example")}, secretsstore.ErrInvalidArgument, "use https"},
-		"plain http with localhost as user":     {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("http://localhost@evil.example")}, secretsstore.ErrInvalidArgument, "user"},
-		"plain http to the private network":     {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("http://10.0.0.1")}, secretsstore.ErrInvalidArgument, "use https"},
-		"plain http to no address":              {nil, []secretsstore.Option{token, secretsstore.WithBaseURL("http://0.0.0.0")}, secretsstore.ErrInvalidArgument, "use https"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			noEnvironment(t)
-			for k, v := range tc.env {
-				t.Setenv(k, v)
-			}
-			c, err := secretsstore.NewClient(tc.opts...)
-			require.ErrorIs(t, err, tc.is)
-			assert.Nil(t, c)
-			assert.ErrorContains(t, err, tc.says)
-			assert.NotContains(t, err.Error(), "sekret")
-			assert.NotContains(t, err.Error(), "\n")
-		})
-	}
-}
-
-func TestBaseURLs(t *testing.T) {
-	for base, want := range map[string]string{
-		"https://api.example.com/client/v4":   "https://api.example.com/client/v4/accounts/",
-		"https://api.example.com/client/v4/":  "https://api.example.com/client/v4/accounts/",
-		"https://api.example.com":             "https://api.example.com/accounts/",
-		"https://api.example.com/":            "https://api.example.com/accounts/",
-		"https://api.example.com/a%2Fb":       "https://api.example.com/a%2Fb/accounts/",
-		"http://localhost:8787/client/v4":     "http://localhost:8787/client/v4/accounts/",
-		"http://LOCALHOST:8787/client/v4":     "http://localhost:8787/client/v4/accounts/",
-		"http://127.0.0.1:8787":               "http://127.0.0.1:8787/accounts/",
-		"http://127.8.9.10/x":                 "http://127.8.9.10/x/accounts/",
-		"http://[::1]:8787/client/v4":         "http://[::1]:8787/client/v4/accounts/",
-		"HTTPS://api.example.com/client/v4":   "https://api.example.com/client/v4/accounts/",
-		"https://10.0.0.1:8443/client/v4////": "", // an empty segment is refused
-	} {
-		t.Run(base, func(t *testing.T) {
-			noEnvironment(t)
-			opts := []secretsstore.Option{secretsstore.WithAPIToken("T"), secretsstore.WithAccountID(accountID), secretsstore.WithBaseURL(base)}
-			if want == "" {
-				_, err := secretsstore.NewClient(opts...)
-				require.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-				return
-			}
-			assert.Equal(t, want+accountID+"/secrets_store/stores/"+storeID+"/secrets/"+secretID, sentBy(t, opts...).url)
-		})
-	}
-}
-
-func TestNoAccount(t *testing.T) {
-	noEnvironment(t)
-	w := answering(200, secretAnswer)
-	c, err := secretsstore.NewClient(secretsstore.WithAPIToken("T"), secretsstore.WithHTTPClient(&http.Client{Transport: w}))
-	require.NoError(t, err)
-	_, resp, err := c.Secrets.Get(t.Context(), storeID, secretID)
-	require.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-	require.ErrorContains(t, err, "CLOUDFLARE_ACCOUNT_ID")
-	assert.Nil(t, resp)
-	assert.Empty(t, w.sent)
-
-	_, _, err = c.Secrets.Get(t.Context(), storeID, secretID, secretsstore.ForAccount("other"))
-	require.NoError(t, err)
-	assert.Contains(t, w.sent[0].url, "/accounts/other/")
-}
-
-func TestRequestOptions(t *testing.T) {
-	w := answering(200, secretAnswer)
-	c := newClient(t, w)
-	get := func(opts ...secretsstore.RequestOption) error {
-		_, _, err := c.Secrets.Get(t.Context(), storeID, secretID, opts...)
-		return err
-	}
-	for name, opt := range map[string]secretsstore.RequestOption{
-		"no account":                 secretsstore.ForAccount(""),
-		"an account with a slash":    secretsstore.ForAccount("a/b"),
-		"authorization":              secretsstore.WithHeader("authorization", "Bearer X"),
-		"a proxy's authorization":    secretsstore.WithHeader("Proxy-Authorization", "X"),
-		"a proxy's connection":       secretsstore.WithHeader("Proxy-Connection", "close"),
-		"the connection's life":      secretsstore.WithHeader("Keep-Alive", "timeout=1"),
-		"what to expect":             secretsstore.WithHeader("Expect", "100-continue"),
-		"a key with other signs":     secretsstore.WithHeader("x_auth_key", "X"),
-		"a key with both signs":      secretsstore.WithHeader("X-Auth_Key", "X"),
-		"a key":                      secretsstore.WithHeader("x-auth-key", "X"),
-		"any other X-Auth header":    secretsstore.WithHeader("X-AUTH-User-Service-Key", "X"),
-		"a host":                     secretsstore.WithHeader("host", "evil.example"),
-		"a length":                   secretsstore.WithHeader("Content-length", "0"),
-		"an encoding of the frame":   secretsstore.WithHeader("Transfer-Encoding", "chunked"),
-		"an encoding of the answer":  secretsstore.WithHeader("accept-encoding", "gzip"),
-		"the connection's end":       secretsstore.WithHeader("Connection", "close"),
-		"a trailer":                  secretsstore.WithHeader("Trailer", "X-Auth-Key"),
-		"what may trail":             secretsstore.WithHeader("TE", "trailers"),
-		"another protocol":           secretsstore.WithHeader("upgrade", "websocket"),
-		"a header name with a space": secretsstore.WithHeader("Authorization ", "X"),
-		"a header name that is none": secretsstore.WithHeader("", "X"),
-		"a value with a line break":  secretsstore.WithHeader("X-A", "1\r\nX-B: 2"),
-		"no attempts":                secretsstore.WithMaxAttempts(0),
-	} {
-		t.Run("refuses "+name, func(t *testing.T) {
-			require.ErrorIs(t, get(opt), secretsstore.ErrInvalidArgument)
-			assert.Empty(t, w.sent)
-		})
-	}
-	t.Run("takes the others", func(t *testing.T) {
-		var seen []int
-		require.NoError(t, get(nil,
-			secretsstore.ForAccount("other"),
-			secretsstore.WithHeader("x-trace", "1"), secretsstore.WithHeader("X-Trace", "2"),
-			secretsstore.OnResponse(nil),
-			secretsstore.OnResponse(func(r *secretsstore.Response) { seen = append(seen, r.StatusCode) }),
-			secretsstore.OnResponse(func(r *secretsstore.Response) { seen = append(seen, -r.StatusCode) }),
-		))
-		require.Len(t, w.sent, 1)
-		assert.Contains(t, w.sent[0].url, "/accounts/other/")
-		assert.Equal(t, []string{"2"}, w.sent[0].header["X-Trace"])
-		assert.Equal(t, []int{200, -200}, seen)
-	})
-}
-
-func TestUserAgent(t *testing.T) {
-	assert.Regexp(t, `^secretsstore-go/\d+\.\d+\.\d+$`, sentBy(t, secretsstore.WithAPIToken("T"), secretsstore.WithAccountID("a")).header.Get("User-Agent"))
-	assert.Regexp(t, `^deployer/1\.4 secretsstore-go/\d+\.\d+\.\d+$`,
-		sentBy(t, secretsstore.WithAPIToken("T"), secretsstore.WithAccountID("a"), secretsstore.WithUserAgent("deployer/1.4")).header.Get("User-Agent"))
-}
-
-// rotating gives another token each time, or an error.
-type rotating struct {
-	tokens []string
-	err    error
-}
-
-func (r *rotating) Token(context.Context) (string, error) {
-	if len(r.tokens) == 0 {
-		return "", r.err
-	}
-	token := r.tokens[0]
-	r.tokens = r.tokens[1:]
-	return token, nil
-}
-
-func TestTokenSource(t *testing.T) {
-	t.Run("is asked before every attempt", func(t *testing.T) {
-		w := answering(503, `{"success":false,"errors":[],"messages":[],"result":null}`)
-		c := newClient(t, w,
-			secretsstore.WithTokenSource(&rotating{tokens: []string{"one", "two", "three"}}),
-			secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 3, MinBackoff: 1, MaxBackoff: 1}))
-		_, _, err := c.Secrets.Get(t.Context(), storeID, secretID)
-		require.ErrorIs(t, err, secretsstore.ErrServer)
-		require.Len(t, w.sent, 3)
-		for i, token := range []string{"one", "two", "three"} {
-			assert.Equal(t, []string{"Bearer " + token}, w.sent[i].header["Authorization"])
+// A call passes call hooks, retry, decode, pacing, limiter, credentials, attempt hooks,
+// log and send, in this order.
+func TestClientChainsTheLayers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var events []string
+		event := func(parts ...string) { events = append(events, strings.Join(parts, " ")) }
+		api := respondWith(response(401, failure(10000, "Authentication error")), response(200, secretBody))
+		send := api.respond
+		api.respond = func(req *http.Request) (*http.Response, error) {
+			event("send", req.Header.Get("Authorization"))
+			return send(req)
 		}
+		tokens := []string{"old-token", "new-token"}
+		client := newClient(t, api,
+			secretsstore.WithHooks(secretsstore.Hooks{
+				CallStart: func(ctx context.Context, s secretsstore.CallStart) context.Context {
+					event("call start", s.Method, s.Route)
+					return ctx
+				},
+				CallDone: func(_ context.Context, d secretsstore.CallDone) { event("call done", strconv.Itoa(d.StatusCode)) },
+				AttemptStart: func(ctx context.Context, s secretsstore.AttemptStart) context.Context {
+					event("attempt start", strconv.Itoa(s.Attempt))
+					return ctx
+				},
+				AttemptDone: func(_ context.Context, d secretsstore.AttemptDone) { event("attempt done", strconv.Itoa(d.Attempt)) },
+			}),
+			secretsstore.WithLimiter(limiterFunc(func(context.Context) error { event("limiter"); return nil })),
+			secretsstore.WithTokenSource(secretsstore.TokenSourceFunc(func(context.Context) (string, error) {
+				token := tokens[0]
+				tokens = tokens[1:]
+				event("token", token)
+				return token, nil
+			})),
+			secretsstore.WithLogger(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) { event("log") }), &slog.HandlerOptions{Level: slog.LevelDebug}))),
+			secretsstore.OnResponse(func(r *secretsstore.Response) { event("response", strconv.Itoa(r.StatusCode)) }),
+		)
+
+		_, resp, err := client.Secrets.Get(t.Context(), storeID, secretID)
+
+		require.NoError(t, err)
+		assert.Equal(t, 2, resp.Attempts)
+		assert.Equal(t, []string{
+			"call start GET /accounts/{account_id}/secrets_store/stores/{store_id}/secrets/{secret_id}",
+			"limiter", "token old-token", "attempt start 1", "send Bearer old-token", "log", "attempt done 1", "response 401",
+			"token new-token", // called again after a 401
+			"limiter", "attempt start 2", "send Bearer new-token", "log", "attempt done 2", "response 200",
+			"call done 200",
+		}, events)
 	})
-	for name, tc := range map[string]struct {
-		source *rotating
-		is     error
-	}{
-		"an error ends the call":               {&rotating{err: context.Canceled}, context.Canceled},
-		"an empty token is no credential":      {&rotating{tokens: []string{""}}, secretsstore.ErrNoCredentials},
-		"a token with a line break is refused": {&rotating{tokens: []string{"sekret\n"}}, secretsstore.ErrInvalidArgument},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := answering(200, secretAnswer)
-			c := newClient(t, w, secretsstore.WithTokenSource(tc.source), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-			_, resp, err := c.Secrets.Get(t.Context(), storeID, secretID)
-			require.ErrorIs(t, err, tc.is)
-			assert.NotContains(t, err.Error(), "sekret")
-			assert.Nil(t, resp)
-			assert.Empty(t, w.sent)
-		})
-	}
 }
 
-func TestHTTPClientIsCopied(t *testing.T) {
-	w := answering(200, secretAnswer)
-	hc := &http.Client{Transport: w, Timeout: time.Minute}
-	before := *hc
-	c := newClient(t, nil, secretsstore.WithHTTPClient(hc))
-	hc.Transport = nil // what the user does later does not change the client
-	_, _, err := c.Secrets.Get(t.Context(), storeID, secretID)
-	require.NoError(t, err)
-	assert.Len(t, w.sent, 1)
-	hc.Transport = before.Transport
-	assert.Equal(t, before.Timeout, hc.Timeout)
-	assert.Nil(t, hc.CheckRedirect)
-	assert.Nil(t, hc.Jar)
-}
+type limiterFunc func(context.Context) error
 
-func TestJarIsUsed(t *testing.T) {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	w := answering(200, secretAnswer)
-	answer := w.answer
-	w.answer = func(req *http.Request) (*http.Response, error) {
-		resp, err := answer(req)
-		resp.Header.Set("Set-Cookie", "__cf_bm=1; Path=/; Secure")
-		return resp, err
-	}
-	c := newClient(t, nil, secretsstore.WithHTTPClient(&http.Client{Transport: w, Jar: jar}))
-	for range 2 {
-		_, _, err = c.Secrets.Get(t.Context(), storeID, secretID)
+func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+func TestWithAddsDefaults(t *testing.T) {
+	api := respondWith(response(200, secretBody))
+	client := newClient(t, api, secretsstore.WithHeader("X-A", "1"))
+	derived := client.With(secretsstore.WithAccountID("other"), nil, secretsstore.WithHeader("X-B", "2")).With(secretsstore.WithHeader("X-C", "3"))
+
+	for _, c := range []*secretsstore.Client{derived, client} {
+		_, _, err := c.Secrets.Get(t.Context(), storeID, secretID)
 		require.NoError(t, err)
 	}
-	assert.Empty(t, w.sent[0].header["Cookie"])
-	assert.Equal(t, []string{"__cf_bm=1"}, w.sent[1].header["Cookie"])
+
+	assert.Equal(t, []string{"GET " + strings.Replace(secretURL, accountID, "other", 1), "GET " + secretURL}, api.sent())
+	headers := func(h http.Header) []string {
+		return []string{h.Get("X-A"), h.Get("X-B"), h.Get("X-C"), h.Get("Authorization")}
+	}
+	assert.Equal(t, []string{"1", "2", "3", "Bearer " + apiToken}, headers(api.requests[0].header))
+	assert.Equal(t, []string{"1", "", "", "Bearer " + apiToken}, headers(api.requests[1].header))
 }
 
-func TestNilContextIsAnError(t *testing.T) {
-	w := answering(200, secretAnswer)
-	c := newClient(t, w)
-	var none context.Context
-	_, _, err := c.Secrets.Get(none, storeID, secretID)
-	require.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-	assert.Empty(t, w.sent)
+func TestWithInvalidOptionFailsEveryCall(t *testing.T) {
+	api := respondWith(response(200, secretBody))
+	client := newClient(t, api).With(secretsstore.WithAccountID("a/b")).With(secretsstore.WithAccountID("valid"))
+	for name, call := range methods {
+		_, err := call(arguments{ctx: t.Context(), client: client, store: storeID, secret: secretID})
+		assert.EqualError(t, err, `secretsstore: invalid account_id: contains '/', allowed are letters, digits, "-" and "_"`, name)
+	}
+	for result := range client.Secrets.PatchEach(t.Context(), patchesOf(1), nil) {
+		assert.Equal(t, -1, result.Index)
+		assert.ErrorIs(t, result.Err, secretsstore.ErrInvalidArgument)
+	}
+	assert.Empty(t, api.sent())
 }
 
-func TestCancelledContextSendsNothing(t *testing.T) {
-	w := answering(200, secretAnswer)
-	c := newClient(t, w)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("the user left"))
-	_, resp, err := c.Secrets.Get(ctx, storeID, secretID)
-	require.ErrorIs(t, err, context.Canceled)
-	assert.Nil(t, resp)
-	assert.Empty(t, w.sent)
+func TestWithSharesTheRateLimit(t *testing.T) {
+	api := respondWith(response(429, failure(971, "Please wait"), "Retry-After: 300"))
+	client := newClient(t, api)
+	err := third(client.With(secretsstore.WithAccountID("other")).Secrets.Patch(t.Context(), storeID, secretID, commentPatch))
+	var apiErr *secretsstore.APIError
+	require.ErrorAs(t, err, &apiErr)
+	err = third(client.Secrets.Patch(t.Context(), storeID, secretID, commentPatch))
+	var waitErr *secretsstore.WaitError
+	require.ErrorAs(t, err, &waitErr)
+	assert.Len(t, api.sent(), 1)
+}
+
+func TestWithSharesTheRetryBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := respondWith(response(500, ""))
+		client := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 2}))
+		for _, c := range []*secretsstore.Client{client.With(), client} {
+			for range 70 {
+				require.ErrorIs(t, third(c.Secrets.Get(t.Context(), storeID, secretID)), secretsstore.ErrServer)
+			}
+		}
+		assert.Len(t, api.sent(), 140+100, "100 retries empty the budget")
+	})
+}
+
+// A closingTransport counts calls of CloseIdleConnections.
+type closingTransport struct {
+	http.RoundTripper
+	closed int
+}
+
+func (c *closingTransport) CloseIdleConnections() { c.closed++ }
+
+func TestCloseIdleConnections(t *testing.T) {
+	transport := &closingTransport{RoundTripper: respondWith(response(200, secretBody))}
+	client := newClient(t, transport)
+	client.CloseIdleConnections()
+	client.With().CloseIdleConnections()
+	assert.Equal(t, 2, transport.closed)
+	require.NoError(t, third(client.Secrets.Get(t.Context(), storeID, secretID)), "the client remains usable")
+
+	newClient(t, transport.RoundTripper).CloseIdleConnections() // not supported
+}
+
+func TestNilAndZeroOptionsMeanTheDefaults(t *testing.T) {
+	api := respondWith(response(200, secretBody))
+	client := newClient(t, api, nil,
+		secretsstore.WithLimiter(nil), secretsstore.WithLogger(nil), secretsstore.WithHooks(secretsstore.Hooks{}), secretsstore.WithUserAgent(""),
+		secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}), secretsstore.WithAttemptTimeout(0), secretsstore.OnResponse(nil))
+	_, _, err := client.With(nil).Secrets.Get(t.Context(), storeID, secretID, nil, secretsstore.OnResponse(nil))
+	require.NoError(t, err)
+	assert.Regexp(t, "^secretsstore-go/", api.requests[0].header.Get("User-Agent"))
+}
+
+// Creates are repeated only after a response that says that they were not applied.
+func TestWhichMethodsAreRetried(t *testing.T) {
+	creates := []string{"Secrets.Create", "Secrets.BulkCreate", "Secrets.Duplicate", "Stores.Create"}
+	writes := append(creates, "Secrets.Patch", "Secrets.Delete", "Secrets.BulkDelete", "Stores.Delete")
+	for name, call := range methods {
+		for _, status := range []int{502, 503} {
+			synctest.Test(t, func(t *testing.T) {
+				api := respondWith(response(status, ""))
+				_, err := call(arguments{ctx: t.Context(), client: newClient(t, api), store: storeID, secret: secretID})
+				want := 4
+				if status == 502 && slices.Contains(creates, name) {
+					want = 1
+				}
+				assert.Len(t, api.sent(), want, "%s after %d", name, status)
+				assert.Equal(t, status == 502 && slices.Contains(writes, name), errors.Is(err, secretsstore.ErrOutcomeUnknown), name)
+			})
+		}
+	}
+}
+
+func TestNilContextIsAnInvalidArgument(t *testing.T) {
+	api := respondWith(response(200, secretBody))
+	client := newClient(t, api)
+	for name, call := range methods {
+		_, err := call(arguments{client: client, store: storeID, secret: secretID})
+		assert.EqualError(t, err, "secretsstore: invalid ctx: must not be nil", name)
+	}
+	assert.Empty(t, api.sent())
+}
+
+func TestCallsWithoutAccount(t *testing.T) {
+	api := respondWith(response(200, secretBody))
+	client, err := secretsstore.NewClient(secretsstore.WithoutEnvironment(), secretsstore.WithAPIToken(apiToken), secretsstore.WithHTTPClient(&http.Client{Transport: api}))
+	require.NoError(t, err)
+
+	_, _, err = client.Secrets.Get(t.Context(), storeID, secretID)
+	assert.EqualError(t, err, "secretsstore: invalid account_id: missing, set CLOUDFLARE_ACCOUNT_ID or pass an account id")
+	assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
+	assert.Empty(t, api.sent())
+
+	_, _, err = client.Secrets.Get(t.Context(), storeID, secretID, secretsstore.WithAccountID("a"))
+	require.NoError(t, err)
+	assert.Contains(t, api.sent()[0], secretsstore.DefaultBaseURL+"/accounts/a/")
+}
+
+// A program may print a struct that holds a client, also after connections were made.
+func TestClientDumpsHoldNoSecret(t *testing.T) {
+	srv := secretsstoretest.NewServer()
+	defer srv.Close()
+	storeID := srv.AddStore("s").ID
+	token, err := secretsstore.NewClient(secretsstore.WithoutEnvironment(), secretsstore.WithBaseURL(srv.URL), secretsstore.WithAccountID(srv.AccountID),
+		secretsstore.WithAPIToken(srv.APIToken), secretsstore.WithHeader("Cf-Access-Client-Secret", plaintext))
+	require.NoError(t, err)
+	key := srv.Client(secretsstore.WithAPIKey(srv.Email, srv.APIKey))
+	for name, client := range map[string]*secretsstore.Client{"token": token, "key": key, "derived": token.With(secretsstore.WithHeader("X-Secret", plaintext))} {
+		_, _, err := client.Secrets.Create(t.Context(), storeID, secretsstore.SecretCreate{Name: name, Scopes: newSecret.Scopes, Value: secretsstore.NewSecretValue(plaintext)})
+		require.NoError(t, err)
+		type holder struct {
+			Client *secretsstore.Client
+			inner  *secretsstore.Client
+			byVal  secretsstore.SecretsService
+		}
+		for _, v := range []any{client, *client, client.Stores, holder{client, client, *client.Secrets}} {
+			for form, text := range everyForm(v) {
+				for _, secret := range []string{srv.APIToken, srv.APIKey, plaintext} {
+					assert.NotContains(t, text, secret, "%s: %s of %T", name, form, v)
+				}
+			}
+		}
+	}
+}
+
+func TestCookieJarIsIgnored(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	api := respondWith(response(200, secretBody, "Set-Cookie: a=b; Path=/"))
+	client := newClient(t, nil, secretsstore.WithHTTPClient(&http.Client{Transport: api, Jar: jar}))
+	for range 2 {
+		require.NoError(t, third(client.Secrets.Get(t.Context(), storeID, secretID)))
+	}
+	assert.Empty(t, api.requests[1].header["Cookie"])
+}
+
+// arguments are those of a method: a context, the ids and the options.
+type arguments struct {
+	ctx           context.Context
+	client        *secretsstore.Client
+	store, secret string
+	opts          []secretsstore.RequestOption
+}
+
+func argumentsWith(store, secret string) arguments { return arguments{store: store, secret: secret} }
+
+var (
+	commentPatch = secretsstore.SecretPatch{Comment: secretsstore.Ptr("c")}
+	newSecret    = secretsstore.SecretCreate{Name: "A", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("some value")}
+)
+
+// composites are the methods that combine requests. They return no Response.
+var composites = []string{"Secrets.All", "Secrets.FindByName", "Secrets.WaitActive", "Secrets.Upsert", "Stores.All", "Stores.FindByName", "Stores.Ensure"}
+
+// methods are all methods that send requests.
+var methods = map[string]func(a arguments) (*secretsstore.Response, error){
+	"Secrets.Patch": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Secrets.Patch(a.ctx, a.store, a.secret, commentPatch, a.opts...))
+	},
+	"Secrets.Get": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Secrets.Get(a.ctx, a.store, a.secret, a.opts...))
+	},
+	"Secrets.List": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Secrets.List(a.ctx, a.store, nil, a.opts...))
+	},
+	"Secrets.All": func(a arguments) (*secretsstore.Response, error) {
+		return nil, first(a.client.Secrets.All(a.ctx, a.store, nil, a.opts...))
+	},
+	"Secrets.Create": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Secrets.Create(a.ctx, a.store, newSecret, a.opts...))
+	},
+	"Secrets.BulkCreate": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Secrets.BulkCreate(a.ctx, a.store, []secretsstore.SecretCreate{newSecret}, a.opts...))
+	},
+	"Secrets.Duplicate": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Secrets.Duplicate(a.ctx, a.store, a.secret, secretsstore.SecretDuplicate{Name: "B", Scopes: newSecret.Scopes}, a.opts...))
+	},
+	"Secrets.Delete": func(a arguments) (*secretsstore.Response, error) {
+		return a.client.Secrets.Delete(a.ctx, a.store, a.secret, a.opts...)
+	},
+	"Secrets.BulkDelete": func(a arguments) (*secretsstore.Response, error) {
+		return a.client.Secrets.BulkDelete(a.ctx, a.store, []string{"a"}, a.opts...)
+	},
+	"Secrets.FindByName": func(a arguments) (*secretsstore.Response, error) {
+		return nil, second(a.client.Secrets.FindByName(a.ctx, a.store, "A", a.opts...))
+	},
+	"Secrets.WaitActive": func(a arguments) (*secretsstore.Response, error) {
+		return nil, second(a.client.Secrets.WaitActive(a.ctx, a.store, a.secret, a.opts...))
+	},
+	"Secrets.Upsert": func(a arguments) (*secretsstore.Response, error) {
+		return nil, third(a.client.Secrets.Upsert(a.ctx, a.store, secretsstore.SecretUpsert{Name: "A", Value: newSecret.Value}, a.opts...))
+	},
+	"Stores.List": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Stores.List(a.ctx, nil, a.opts...))
+	},
+	"Stores.All": func(a arguments) (*secretsstore.Response, error) {
+		return nil, first(a.client.Stores.All(a.ctx, nil, a.opts...))
+	},
+	"Stores.Get": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Stores.Get(a.ctx, a.store, a.opts...))
+	},
+	"Stores.FindByName": func(a arguments) (*secretsstore.Response, error) {
+		return nil, second(a.client.Stores.FindByName(a.ctx, "s", a.opts...))
+	},
+	"Stores.Create": func(a arguments) (*secretsstore.Response, error) {
+		return result(a.client.Stores.Create(a.ctx, secretsstore.StoreCreate{Name: "s"}, a.opts...))
+	},
+	"Stores.Ensure": func(a arguments) (*secretsstore.Response, error) {
+		return nil, third(a.client.Stores.Ensure(a.ctx, secretsstore.StoreCreate{Name: "s"}, a.opts...))
+	},
+	"Stores.Delete": func(a arguments) (*secretsstore.Response, error) {
+		return a.client.Stores.Delete(a.ctx, a.store, nil, a.opts...)
+	},
+	"Quota.Get": func(a arguments) (*secretsstore.Response, error) { return result(a.client.Quota.Get(a.ctx, a.opts...)) },
+	"Do": func(a arguments) (*secretsstore.Response, error) {
+		return a.client.Do(a.ctx, "GET", "/accounts/{account_id}/tokens/verify", nil, nil, a.opts...)
+	},
+}
+
+func result[A any](_ A, resp *secretsstore.Response, err error) (*secretsstore.Response, error) {
+	return resp, err
+}
+
+func second[A any](_ A, err error) error { return err }
+
+func third[A, B any](_ A, _ B, err error) error { return err }
+
+// first returns the error that an iteration begins with.
+func first[T any](seq func(yield func(T, error) bool)) (err error) {
+	for _, err = range seq {
+		break
+	}
+	return err
 }

@@ -4,145 +4,129 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
+	"slices"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
 )
 
-// The environment variables that Cloudflare's own SDKs read.
-const (
-	envAPIToken  = "CLOUDFLARE_API_TOKEN"
-	envEmail     = "CLOUDFLARE_EMAIL"
-	envAPIKey    = "CLOUDFLARE_API_KEY"
-	envAccountID = "CLOUDFLARE_ACCOUNT_ID"
-	envBaseURL   = "CLOUDFLARE_BASE_URL"
-)
-
-// TokenSource gives the API token for the next attempt. It is asked by several
-// goroutines at once where calls are made so. An error of it ends the call, and
-// an empty token is [ErrNoCredentials].
+// A TokenSource returns API tokens, for tokens that rotate. It is called before every
+// attempt, and again after an attempt that failed with [ErrUnauthorized]: if it then
+// returns another token, the client makes one further attempt at once. An error ends the
+// call. An empty token is [ErrNoCredentials]. It must be safe for concurrent use and
+// should cache its tokens.
 type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }
 
-// credentials sign requests: with a token, with email and key, or with the token
-// that the source gives. They are in a Client behind a pointer that fmt does not
-// follow, and print as [REDACTED] where they are printed themselves.
-type credentials struct {
-	source TokenSource
-	token  *SecretValue
-	key    *SecretValue
+// A TokenSourceFunc is a function that implements [TokenSource].
+type TokenSourceFunc func(ctx context.Context) (string, error)
 
-	// The headers' values, made once: every request shares them.
-	authorization, email, apiKey []string
+// Token calls f.
+func (f TokenSourceFunc) Token(ctx context.Context) (string, error) { return f(ctx) }
+
+// A credential authenticates requests: an API token, an email with a global API key, or
+// the source of tokens.
+type credential struct {
+	source                TokenSource
+	secret                string
+	bearer, email, apiKey []string // header values, shared by all requests
 }
 
-// Format writes [REDACTED], whatever the verb.
-func (*credentials) Format(f fmt.State, verb rune) { SecretValue{}.Format(f, verb) }
-
-func tokenCredentials(what, token string) (*credentials, error) {
+func newTokenCredential(argument, token string) (*credential, error) {
 	if token == "" {
-		return nil, fmt.Errorf("secretsstore: %s is empty: %w", what, ErrNoCredentials)
+		return nil, noCredentials(argument + " is empty")
 	}
-	if err := checkCredential(what, token); err != nil {
-		return nil, err
+	if reason := grammar.Credential(token); reason != "" {
+		return nil, invalid(argument, reason)
 	}
-	return &credentials{token: NewSecretValue(token), authorization: []string{"Bearer " + token}}, nil
+	return &credential{secret: token, bearer: []string{"Bearer " + token}}, nil
 }
 
-func keyCredentials(whatEmail, email, whatKey, key string) (*credentials, error) {
+func newKeyCredential(emailArgument, email, keyArgument, key string) (*credential, error) {
 	if email == "" {
-		return nil, fmt.Errorf("secretsstore: %s is empty: %w", whatEmail, ErrNoCredentials)
+		return nil, noCredentials(emailArgument + " is empty")
 	}
 	if key == "" {
-		return nil, fmt.Errorf("secretsstore: %s is empty: %w", whatKey, ErrNoCredentials)
+		return nil, noCredentials(keyArgument + " is empty")
 	}
-	if err := checkCredential(whatEmail, email); err != nil {
-		return nil, err
+	if reason := grammar.Email(email); reason != "" {
+		return nil, invalid(emailArgument, reason)
 	}
-	if err := checkCredential(whatKey, key); err != nil {
-		return nil, err
+	if reason := grammar.Credential(key); reason != "" {
+		return nil, invalid(keyArgument, reason)
 	}
-	return &credentials{key: NewSecretValue(key), email: []string{email}, apiKey: []string{key}}, nil
+	return &credential{secret: key, email: []string{email}, apiKey: []string{key}}, nil
 }
 
-// environmentCredentials reads what Cloudflare's own SDKs read: a token, or else
-// email and key. A token wins because it is the one that can be limited.
-func environmentCredentials() (*credentials, error) {
-	if token := os.Getenv(envAPIToken); token != "" {
-		return tokenCredentials(envAPIToken, token)
-	}
-	email, key := os.Getenv(envEmail), os.Getenv(envAPIKey)
-	if email == "" || key == "" {
-		return nil, fmt.Errorf("secretsstore: no option gives credentials, and neither %s nor %s with %s is set: %w",
-			envAPIToken, envEmail, envAPIKey, ErrNoCredentials)
-	}
-	return keyCredentials(envEmail, email, envAPIKey, key)
+func noCredentials(reason string) error {
+	return fmt.Errorf("secretsstore: %w: %s", ErrNoCredentials, reason)
 }
 
-// sign puts the credentials into h and returns the secret it put there, so that
-// it can be kept out of what is printed later.
-func (c *credentials) sign(ctx context.Context, h http.Header) (*SecretValue, error) {
-	if c.source != nil {
-		token, err := c.source.Token(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("secretsstore: asking the token source: %w", err)
-		}
-		given, err := tokenCredentials("token of the token source", token)
-		if err != nil {
-			return nil, err
-		}
-		c = given
+// current returns the credential for the next attempt.
+func (cred *credential) current(ctx context.Context) (*credential, error) {
+	if cred.source == nil {
+		return cred, nil
 	}
-	if c.token != nil {
-		h["Authorization"] = c.authorization
-		return c.token, nil
+	token, err := cred.source.Token(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("token source: %w", withContext(ctx, err))
 	}
-	h["X-Auth-Email"], h["X-Auth-Key"] = c.email, c.apiKey
-	return c.key, nil
+	return newTokenCredential("token of the token source", token)
 }
 
-// checkCredential refuses what a header can't hold, without printing it. A
-// credential that was read from a file often ends in a line break.
-func checkCredential(what, s string) error {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return invalid("%s has a space or control character at byte %d of %d, which no credential has", what, i+1, len(s))
+func (cred *credential) sign(h http.Header) {
+	if cred.bearer != nil {
+		h["Authorization"] = cred.bearer
+		return
+	}
+	h["X-Auth-Email"], h["X-Auth-Key"] = cred.email, cred.apiKey
+}
+
+// credentials selects the credential of an attempt.
+func credentials(cred *credential) layer {
+	return func(next handler) handler {
+		return func(ctx context.Context, c *call) (*Response, error) {
+			if err := c.authenticate(ctx, cred); err != nil {
+				return nil, c.ended(err)
+			}
+			return next(ctx, c)
 		}
 	}
+}
+
+// authenticate sets the credential of the next attempt, unless renew has done so.
+func (c *call) authenticate(ctx context.Context, cred *credential) error {
+	if c.renewed {
+		c.renewed = false
+		return nil
+	}
+	current, err := cred.current(ctx)
+	if err != nil {
+		return err
+	}
+	c.use(current)
 	return nil
 }
 
-// checkHeaderText refuses what would end a header or change it on the way.
-func checkHeaderText(what, s string) error {
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
-			return invalid("%s has a control character at byte %d", what, i+1)
-		}
+// renew asks the token source again after the credential was refused. It reports whether
+// the token has changed.
+func (c *call) renew(ctx context.Context, cred *credential) (bool, error) {
+	if cred.source == nil {
+		return false, nil
 	}
-	if s != "" && (isSpace(s[0]) || isSpace(s[len(s)-1])) {
-		return invalid("%s starts or ends with a space", what)
+	current, err := cred.current(ctx)
+	if err != nil {
+		return false, err
 	}
-	return nil
+	c.renewed = current.secret != c.credential.secret
+	c.use(current)
+	return c.renewed, nil
 }
 
-func isSpace(b byte) bool { return b == ' ' || b == '\t' }
-
-// validHeaderName says whether s is a token as RFC 9110 defines it.
-func validHeaderName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		switch b := s[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-		case b > ' ' && b < 0x7f && !isDelimiter(b):
-		default:
-			return false
-		}
+// use sets the credential of the next attempt. Those of earlier attempts remain secret.
+func (c *call) use(cred *credential) {
+	c.credential = cred
+	if !slices.Contains(c.secrets, cred.secret) {
+		c.secrets = append(c.secrets, cred.secret)
 	}
-	return s != ""
-}
-
-func isDelimiter(b byte) bool {
-	switch b {
-	case '"', '(', ')', ',', '/', ':', ';', '<', '=', '>', '?', '@', '[', '\\', ']', '{', '}':
-		return true
-	}
-	return false
 }

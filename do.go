@@ -4,153 +4,110 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
+	"github.com/seed-57d84f87/secretsstore-go/internal/redact"
 )
 
-// Do calls an endpoint of the Cloudflare API that has no method here, with this
-// client's credentials, limits and errors. path is relative to the base URL, such
-// as "/user/tokens/verify?x=1"; it may have a query, but no scheme, empty or dot
-// segment, or fragment. body is encoded as JSON; nil sends none. The answer's
-// result is decoded into result, a pointer, unless that is nil; a success without
-// a result is then [ErrInvalidResponse].
+// Do calls an endpoint of the Cloudflare API that has no method in this package, with the
+// client's credentials, retries and errors.
 //
-// GET, PUT and DELETE are tried again where that helps. PATCH and POST are
-// not taken to be safe to repeat: one that may have been done is
-// [ErrOutcomeUnknown]. A body that holds a [SecretValue] is [ErrInvalidArgument],
-// since a SecretValue marshals as [REDACTED]: put what Reveal returns there.
-// [ForAccount] has no meaning here, as path names the account, and is
-// [ErrInvalidArgument].
+// path is relative to the base URL, such as /user/tokens/verify. It may have a query, but no
+// scheme, fragment, empty segment or dot segment. {account_id} in it is replaced with the
+// account. body is encoded as JSON; nil sends none. A body that contains a SecretValue is
+// [ErrInvalidArgument]: send what its Reveal returns. The result is decoded into result, a
+// non-nil pointer; a success without a result is then [ErrInvalidResponse]. A nil result
+// ignores it.
+//
+// method is GET, PUT, DELETE, POST or PATCH. The first three are idempotent. POST and PATCH
+// are retried only if the request was not sent or was answered with 429. A failed call other
+// than GET that may have been applied matches [ErrOutcomeUnknown].
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...RequestOption) (*Response, error) {
-	op := operation{method: method, findOut: "read back what it was to change"}
+	op := operation{method: method, do: true}
 	switch method {
 	case http.MethodGet, http.MethodPut, http.MethodDelete:
-		op.repeatable = true
-	case http.MethodPatch, http.MethodPost:
+		op.idempotent = true
+	case http.MethodPost, http.MethodPatch:
 	default:
-		return nil, invalid("method %q is not GET, PUT, DELETE, PATCH or POST", method)
+		return nil, invalid("method", "must be GET, PUT, DELETE, POST or PATCH")
 	}
 	var err error
 	if op.route, op.query, err = splitPath(path); err != nil {
 		return nil, err
 	}
-	if op.body, err = checkBody(body); err != nil {
+	if op.body, err = encodeBody(body); err != nil {
 		return nil, err
 	}
 	if result == nil {
-		return c.c.do(ctx, op, new(none), opts)
+		return c.core.do(ctx, op, new(noResult), opts)
 	}
-	into := &anyResult{into: result}
-	if err := into.checkTarget(); err != nil {
-		return nil, err
+	if v := reflect.ValueOf(result); v.Kind() != reflect.Pointer || v.IsNil() {
+		return nil, invalid("result", fmt.Sprintf("%T, must be a non-nil pointer", result))
 	}
-	return c.c.do(ctx, op, into, opts)
+	return c.core.do(ctx, op, &anyEnvelope{target: result}, opts)
 }
 
-// splitPath parts a path of Do from its query, and checks both.
+// splitPath checks a path of Do and separates its query.
 func splitPath(path string) (escaped, query string, err error) {
 	escaped, query, _ = strings.Cut(path, "?")
 	escaped = "/" + strings.TrimPrefix(escaped, "/")
-	if strings.ContainsAny(path, "#{}") {
-		return "", "", invalid("path has a fragment or a brace")
+	plain := strings.ReplaceAll(escaped, "{account_id}", "account_id")
+	if strings.Contains(path, "#") {
+		return "", "", invalid("path", "must not have a fragment")
 	}
-	if u, err := url.Parse(path); err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" {
-		return "", "", invalid("path is no path below the base URL")
+	if strings.ContainsAny(plain, "{}") {
+		return "", "", invalid("path", "has a parameter other than {account_id}")
 	}
-	if err := checkPath(escaped); err != nil {
-		return "", "", invalid("path has %v", err)
+	if u, err := url.Parse(plain); err == nil && (u.Scheme != "" || u.Host != "") || strings.Contains(escaped, "://") {
+		return "", "", invalid("path", "not relative to the base URL")
 	}
-	if unescaped, _ := url.PathUnescape(escaped); unescaped != escaped && (&url.URL{Path: unescaped, RawPath: escaped}).EscapedPath() != escaped {
-		return "", "", invalid("path has escapes, and a character beside them that is not escaped")
+	if reason := grammar.Path(plain); reason != "" {
+		return "", "", invalid("path", reason)
 	}
-	for i := 0; i < len(query); i++ {
+	if unescaped, _ := url.PathUnescape(plain); unescaped != plain && (&url.URL{Path: unescaped, RawPath: plain}).EscapedPath() != plain {
+		return "", "", invalid("path", "only partly escaped")
+	}
+	for i := range len(query) {
 		if query[i] <= ' ' || query[i] >= 0x7f {
-			return "", "", invalid("path has a query that is not escaped")
+			return "", "", invalid("path", "has a query that is not escaped")
 		}
 	}
 	return escaped, query, nil
 }
 
-// checkBody encodes a body of Do, and refuses one that would not arrive as it is
-// meant. It is encoded here so that what is checked is what is sent.
-func checkBody(body any) (any, error) {
+// encodeBody encodes a body of Do, and rejects one that a formatted secret is part of.
+func encodeBody(body any) (any, error) {
 	switch body.(type) {
 	case nil:
 		return nil, nil
 	case []byte, io.Reader:
-		return nil, invalid("body is %T: it is encoded as JSON, so pass the value, or a json.RawMessage", body)
+		return nil, invalid("body", "must not be bytes or a reader, it is encoded as JSON")
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return nil, invalid("body can't be encoded: %v", err)
+		return nil, invalid("body", "cannot be encoded as JSON: "+err.Error())
 	}
-	if !isText(reflect.ValueOf(body)) {
-		return nil, invalid("body has text that is not UTF-8")
+	if bytes.Contains(encoded, []byte(redact.Placeholder)) {
+		return nil, invalid("body", "contains "+redact.Placeholder+", a secret value was formatted instead of revealed")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(encoded))
-	for {
-		token, err := decoder.Token()
-		if err != nil {
-			return json.RawMessage(encoded), nil // the end: it was just encoded
-		}
-		if token == redacted {
-			return nil, invalid("body holds %s: a SecretValue is sent only as what its Reveal returns", redacted)
-		}
-	}
+	return json.RawMessage(encoded), nil
 }
 
-// isText says whether all text in v, which encoding/json has encoded, is UTF-8. Its
-// output does not tell: it may have the character that replaces what is not.
-func isText(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.String:
-		return utf8.ValidString(v.String())
-	case reflect.Pointer, reflect.Interface:
-		return v.IsNil() || isText(v.Elem())
-	case reflect.Slice, reflect.Array:
-		if v.Type() == reflect.TypeFor[json.RawMessage]() {
-			return utf8.Valid(v.Bytes())
-		}
-		for i := range v.Len() {
-			if !isText(v.Index(i)) {
-				return false
-			}
-		}
-	case reflect.Map:
-		for entries := v.MapRange(); entries.Next(); {
-			if !isText(entries.Key()) || !isText(entries.Value()) {
-				return false
-			}
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			field := v.Type().Field(i)
-			if (field.IsExported() || field.Anonymous) && field.Tag.Get("json") != "-" && !isText(v.Field(i)) {
-				return false
-			}
-		}
-	}
-	return true
+// An anyEnvelope decodes its result into target, once the response is a success.
+type anyEnvelope struct {
+	envelopeInfo
+	Result json.RawMessage `json:"result"`
+
+	target any
 }
 
-// anyResult decodes into what the caller of Do gave.
-type anyResult struct {
-	into any
-}
+func (e *anyEnvelope) reset()       { *e = anyEnvelope{target: e.target} }
+func (*anyEnvelope) required() bool { return true }
 
-// checkTarget refuses what nothing can be decoded into.
-func (r *anyResult) checkTarget() error {
-	if v := reflect.ValueOf(r.into); v.Kind() != reflect.Pointer || v.IsNil() {
-		return invalid("result is %T: it must be a pointer that is not nil", r.into)
-	}
-	return nil
-}
-
-// UnmarshalJSON decodes into the caller's pointer.
-func (r *anyResult) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, r.into) }
-
-func (*anyResult) check() error { return nil }
+func (e *anyEnvelope) complete() error { return decodeResult(e.Result, e.target) }

@@ -1,10 +1,11 @@
 package secretsstore_test
 
 import (
-	"bytes"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,166 +13,218 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go"
 )
 
-func TestDoSends(t *testing.T) {
-	for path, want := range map[string]string{
-		"user/tokens/verify":           baseURL + "/user/tokens/verify",
-		"/user/tokens/verify":          baseURL + "/user/tokens/verify",
-		"/accounts?page=2&name=a%20b":  baseURL + "/accounts?page=2&name=a%20b",
-		"/zones/a%20b%2Fc/x":           baseURL + "/zones/a%20b%2Fc/x",
-		"/a/..b/c..":                   baseURL + "/a/..b/c..",
-		"/a:b/c":                       baseURL + "/a:b/c",
-		"/accounts/x?next=https://a.b": baseURL + "/accounts/x?next=https://a.b",
+func TestDo(t *testing.T) {
+	api := respondWith(response(200, `{"success":true,"errors":[],"messages":[],"result":{"id":"z1","status":"active"}}`))
+	var zone struct{ ID, Status string }
+
+	resp, err := newClient(t, api).Do(t.Context(), http.MethodPost, "/zones?x=1", map[string]string{"name": "example.com"}, &zone)
+
+	require.NoError(t, err)
+	assert.Equal(t, []string{"POST " + baseURL + `/zones?x=1 {"name":"example.com"}`}, api.sent())
+	assert.Equal(t, []string{"application/json"}, api.requests[0].header["Content-Type"])
+	assert.Equal(t, "active", zone.Status)
+	assert.Equal(t, 200, resp.StatusCode)
+}
+
+func TestDoPaths(t *testing.T) {
+	for _, tt := range []struct{ path, want string }{
+		{path: "user/tokens/verify", want: "/user/tokens/verify"},
+		{path: "/accounts/{account_id}/members", want: "/accounts/" + accountID + "/members"},
+		{path: "/accounts?page=2&name=a%20b", want: "/accounts?page=2&name=a%20b"},
+		{path: "/zones?callback=https://example.com/", want: "/zones?callback=https://example.com/"},
+		{path: "/zones/a%20b%2Fc/{account_id}", want: "/zones/a%20b%2Fc/" + accountID},
+		{path: "/a:b/..c/d..;e", want: "/a:b/..c/d..;e"},
+		{path: "/a%2525", want: "/a%2525"},
 	} {
-		t.Run(path, func(t *testing.T) {
-			w := answering(200, `{"success":true,"result":{"status":"active"}}`)
-			var got struct{ Status string }
-			resp, err := newClient(t, w).Do(t.Context(), "GET", path, nil, &got)
+		t.Run(tt.path, func(t *testing.T) {
+			api := respondWith(response(200, emptyBody))
+			_, err := newClient(t, api).Do(t.Context(), http.MethodGet, tt.path, nil, nil)
 			require.NoError(t, err)
-			assert.Equal(t, "active", got.Status)
-			assert.JSONEq(t, `{"status":"active"}`, string(resp.Result))
-			require.Len(t, w.sent, 1)
-			assert.Equal(t, want, w.sent[0].url)
-			assert.Empty(t, w.sent[0].body)
-			assert.Empty(t, w.sent[0].header["Content-Type"])
+			assert.Equal(t, []string{"GET " + baseURL + tt.want}, api.sent())
+			assert.Empty(t, api.requests[0].header["Content-Type"])
 		})
 	}
 }
 
-func TestDoRefuses(t *testing.T) {
-	value := secretsstore.NewSecretValue(hidden)
-	for name, tc := range map[string]struct {
-		method, path string
+func TestDoArguments(t *testing.T) {
+	const notRelative = "invalid path: not relative to the base URL"
+	for _, tt := range []struct {
+		method, path string // GET and /a by default
 		body, result any
-		says         string
+		want         string
 	}{
-		"a scheme":                           {"GET", "https://evil.example/x", nil, nil, "no path below the base URL"},
-		"a scheme without a host":            {"GET", "https:x", nil, nil, "no path below the base URL"},
-		"a host":                             {"GET", "//evil.example/x", nil, nil, "no path below the base URL"},
-		"an empty segment":                   {"GET", "/a//b", nil, nil, "empty segment"},
-		"a dot segment":                      {"GET", "/a/../b", nil, nil, "dot segment"},
-		"a dot segment at the end":           {"GET", "/a/..", nil, nil, "dot segment"},
-		"a single dot":                       {"GET", "./a", nil, nil, "dot segment"},
-		"an encoded dot segment":             {"GET", "/a/%2e%2E/b", nil, nil, "dot segment"},
-		"a half encoded dot segment":         {"GET", "/a/.%2e/b", nil, nil, "dot segment"},
-		"a dot segment by encoded slashes":   {"GET", "/a/x%2f..%2fb", nil, nil, "dot segment"},
-		"a dot segment by a backslash":       {"GET", `/a/x%5c..%5cb`, nil, nil, "dot segment"},
-		"a backslash":                        {"GET", `/a\b`, nil, nil, "path"},
-		"a fragment":                         {"GET", "/a#b", nil, nil, "fragment"},
-		"an escape beside a space":           {"GET", "/accounts/a%2Fb/x y", nil, nil, "escape"},
-		"an escape beside a bar":             {"GET", "/a%2Fb|", nil, nil, "escape"},
-		"a fragment in the query":            {"GET", "/a?b#c", nil, nil, "fragment"},
-		"a bad escape":                       {"GET", "/a%zz", nil, nil, "path"},
-		"a line break":                       {"GET", "/a\r\nHost: x", nil, nil, "path"},
-		"a space in the query":               {"GET", "/a?b=c d", nil, nil, "query"},
-		"a place for an id":                  {"GET", "/accounts/{account_id}", nil, nil, "brace"},
-		"an unknown method":                  {"CONNECT", "/a", nil, nil, "method"},
-		"a method with a line break":         {"GET\r\n", "/a", nil, nil, "method"},
-		"a method whose answer has no body":  {"HEAD", "/a", nil, nil, "method"},
-		"no method":                          {"", "/a", nil, nil, "method"},
-		"a result that is no pointer":        {"GET", "/a", nil, struct{}{}, "result"},
-		"a result that is a nil pointer":     {"GET", "/a", nil, (*struct{})(nil), "result"},
-		"bytes":                              {"PATCH", "/a", []byte("{}"), nil, "body"},
-		"a reader":                           {"PATCH", "/a", strings.NewReader("{}"), nil, "body"},
-		"what can't be encoded":              {"PATCH", "/a", func() {}, nil, "body"},
-		"JSON that is none":                  {"PATCH", "/a", json.RawMessage("{"), nil, "body"},
-		"text that is not UTF-8":             {"PATCH", "/a", map[string]string{"value": "a\xffb"}, nil, "UTF-8"},
-		"text that is not UTF-8, further in": {"PATCH", "/a", []any{map[string]any{"a": &struct{ B []string }{[]string{"x", "a\xffb"}}}}, nil, "UTF-8"},
-		"a name that is not UTF-8":           {"PATCH", "/a", map[string]int{"\xff": 1}, nil, "UTF-8"},
-		"JSON that is not UTF-8, further in": {"PATCH", "/a", []json.RawMessage{json.RawMessage("\"\xff\"")}, nil, "UTF-8"},
-		"JSON that is not UTF-8":             {"PATCH", "/a", json.RawMessage("\"a\xffb\""), nil, "UTF-8"},
-		"a value":                            {"PATCH", "/a", value, nil, "[REDACTED]"},
-		"a value in a patch":                 {"PATCH", "/a", secretsstore.SecretPatch{Value: value}, nil, "[REDACTED]"},
-		"a value in a list of secrets":       {"POST", "/a", []secretsstore.SecretCreate{{Name: "N", Value: value}}, nil, "[REDACTED]"},
-		"a value by value":                   {"PUT", "/a", map[string]secretsstore.SecretValue{"v": *value}, nil, "[REDACTED]"},
-		"a value that is escaped":            {"PUT", "/a", json.RawMessage(`{"value":"\u005bREDACTED]"}`), nil, "[REDACTED]"},
+		{method: "HEAD", want: "invalid method: must be GET, PUT, DELETE, POST or PATCH"},
+		{method: "get", want: "invalid method: must be GET, PUT, DELETE, POST or PATCH"},
+		{method: "GET /x\r\n", want: "invalid method: must be GET, PUT, DELETE, POST or PATCH"},
+		{path: "https://evil.example/x", want: notRelative},
+		{path: "//evil.example/x", want: notRelative},
+		{path: "/a//b", want: "invalid path: has an empty segment"},
+		{path: "/a/../b", want: "invalid path: has a dot segment"},
+		{path: "./a", want: "invalid path: has a dot segment"},
+		{path: "/a/%2e%2E/b", want: "invalid path: has a dot segment"},
+		{path: "/a/%252e%252e/b", want: "invalid path: has a dot segment"},
+		{path: "/a/..;x=1/b", want: "invalid path: has a dot segment"},
+		{path: "/a/x%2f..%2fb", want: "invalid path: has a dot segment"},
+		{path: "/a/x%5c..%5cb", want: "invalid path: has a dot segment"},
+		{path: `/a\b`, want: "invalid path: has a control character or a backslash"},
+		{path: "/a%0d%0ab", want: "invalid path: has a control character or a backslash"},
+		{path: "/a%zz", want: "invalid path: has an invalid escape"},
+		{path: "/a#b", want: "invalid path: must not have a fragment"},
+		{path: "/a?b#c", want: "invalid path: must not have a fragment"},
+		{path: "/zones/{zone_id}", want: "invalid path: has a parameter other than {account_id}"},
+		{path: "/a%20b/c d", want: "invalid path: only partly escaped"},
+		{path: "/a?b=c d", want: "invalid path: has a query that is not escaped"},
+		{result: struct{}{}, want: "invalid result: struct {}, must be a non-nil pointer"},
+		{result: (*string)(nil), want: "invalid result: *string, must be a non-nil pointer"},
+		{method: "PUT", body: []byte("{}"), want: "invalid body: must not be bytes or a reader, it is encoded as JSON"},
+		{method: "PUT", body: strings.NewReader("{}"), want: "invalid body: must not be bytes or a reader, it is encoded as JSON"},
+		{method: "PUT", body: "postgres://app:[REDACTED]@db", want: "invalid body: contains [REDACTED], a secret value was formatted instead of revealed"},
+		{method: "PUT", body: map[string]any{"value": newSecret.Value}, want: "invalid body: contains [REDACTED], a secret value was formatted instead of revealed"},
+		{method: "PUT", body: []any{secretsstore.SecretPatch{Value: newSecret.Value}}, want: "invalid body: contains [REDACTED], a secret value was formatted instead of revealed"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := answering(200, `{"success":true,"result":{}}`)
-			resp, err := newClient(t, w).Do(t.Context(), tc.method, tc.path, tc.body, tc.result)
-			require.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-			require.ErrorContains(t, err, tc.says)
-			assert.NotContains(t, err.Error(), hidden)
+		if tt.method == "" {
+			tt.method = http.MethodGet
+		}
+		if tt.path == "" {
+			tt.path = "/a"
+		}
+		t.Run(tt.method+" "+tt.path+" "+tt.want, func(t *testing.T) {
+			api := respondWith(response(200, emptyBody))
+			resp, err := newClient(t, api).Do(t.Context(), tt.method, tt.path, tt.body, tt.result)
+			require.EqualError(t, err, "secretsstore: "+tt.want)
+			assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
 			assert.Nil(t, resp)
-			assert.Empty(t, w.sent)
+			assert.Empty(t, api.sent())
 		})
 	}
-	t.Run("an account, which the path names", func(t *testing.T) {
-		w := answering(200, `{"success":true,"result":{}}`)
-		_, err := newClient(t, w).Do(t.Context(), "GET", "/accounts/x", nil, nil, secretsstore.ForAccount("y"))
-		require.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-		assert.Empty(t, w.sent)
-	})
 }
 
-func TestDoBodies(t *testing.T) {
-	for want, body := range map[string]any{
-		`{"a":1}`:         map[string]int{"a": 1},
-		`[1,2]`:           json.RawMessage(`[1, 2]`),
-		`{"value":"v"}`:   map[string]string{"value": secretsstore.NewSecretValue("v").Reveal()},
-		`"x [REDACTED]"`:  "x [REDACTED]",
-		"\"\ufffd\"":      "\ufffd",
-		`"\\ufffd"`:       `\ufffd`,
-		`{"comment":"c"}`: secretsstore.SecretPatch{Comment: secretsstore.Ptr("c")},
-		`{"a":"\u003cb\u003e"}`: struct {
-			A string `json:"a"`
-		}{"<b>"},
+func TestDoBodyThatCannotBeEncoded(t *testing.T) {
+	api := respondWith(response(200, emptyBody))
+	for _, body := range []any{func() {}, json.RawMessage("{")} {
+		_, err := newClient(t, api).Do(t.Context(), http.MethodPut, "/a", body, nil)
+		assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
+		assert.ErrorContains(t, err, "secretsstore: invalid body: cannot be encoded as JSON")
+	}
+	assert.Empty(t, api.sent())
+}
+
+func TestDoAccount(t *testing.T) {
+	api := respondWith(response(200, emptyBody))
+	client := newClient(t, api).With(secretsstore.WithAccountID("default"))
+
+	_, err := client.Do(t.Context(), http.MethodGet, "/user", nil, nil)
+	require.NoError(t, err, "a default is ignored if the path has no account")
+	_, err = client.Do(t.Context(), http.MethodGet, "/accounts/{account_id}", nil, nil, secretsstore.WithAccountID("call"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"GET " + baseURL + "/user", "GET " + baseURL + "/accounts/call"}, api.sent())
+
+	_, err = client.Do(t.Context(), http.MethodGet, "/accounts/x", nil, nil, secretsstore.WithAccountID("call"))
+	assert.EqualError(t, err, "secretsstore: invalid account_id: not used, the path has no {account_id}")
+	assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
+}
+
+func TestDoResult(t *testing.T) {
+	get := func(body string, result any) (*secretsstore.Response, error) {
+		return newClient(t, respondWith(response(200, body))).Do(t.Context(), http.MethodGet, "/a", nil, result)
+	}
+	var raw json.RawMessage
+	_, err := get(`{"success":true,"result":[{"a":1.50}]}`, &raw)
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"a":1.50}]`, string(raw))
+
+	for _, body := range []string{"", "null", `{"success":true}`, emptyBody} {
+		resp, err := get(body, &raw)
+		assert.Equal(t, []string{"ErrInvalidResponse"}, matches(err), body)
+		assert.NotNil(t, resp, body)
+	}
+	var number int
+	_, err = get(`{"success":true,"result":"some text"}`, &number)
+	assert.Equal(t, []string{"ErrInvalidResponse"}, matches(err))
+	assert.NotContains(t, strings.SplitN(err.Error(), "body:", 2)[0], "some text")
+
+	_, err = get(`{"success":true,"result":"anything"}`, nil)
+	assert.NoError(t, err, "a nil result ignores it")
+	_, err = get(`{"success":true}`, nil)
+	assert.NoError(t, err)
+}
+
+func TestDoErrors(t *testing.T) {
+	var result any
+	resp, err := newClient(t, respondWith(response(403, failure(9109, "Invalid access token")))).Do(t.Context(), http.MethodGet, "/user/tokens/verify?x=1", nil, &result)
+	var apiErr *secretsstore.APIError
+	require.ErrorAs(t, err, &apiErr)
+	assert.ErrorIs(t, err, secretsstore.ErrForbidden)
+	assert.Equal(t, "/user/tokens/verify", apiErr.Path)
+	assert.Equal(t, 403, resp.StatusCode)
+	assert.Nil(t, result)
+}
+
+func TestDoRetries(t *testing.T) {
+	for _, tt := range []struct {
+		method  string
+		failure func() *http.Response
+		sent    int
+		matches []string
+	}{
+		{method: http.MethodGet, failure: response(502, ""), sent: 4, matches: []string{"ErrServer"}},
+		{method: http.MethodPut, failure: response(502, ""), sent: 4, matches: []string{"ErrServer", "ErrOutcomeUnknown"}},
+		{method: http.MethodDelete, failure: response(502, ""), sent: 4, matches: []string{"ErrServer", "ErrOutcomeUnknown"}},
+		{method: http.MethodPost, failure: response(502, ""), sent: 1, matches: []string{"ErrServer", "ErrOutcomeUnknown"}},
+		{method: http.MethodPatch, failure: response(502, ""), sent: 1, matches: []string{"ErrServer", "ErrOutcomeUnknown"}},
+		{method: http.MethodPost, failure: response(503, ""), sent: 1, matches: []string{"ErrServer"}},
+		{method: http.MethodPost, failure: response(429, ""), sent: 4, matches: []string{"ErrRateLimited"}},
+		{method: http.MethodPatch, failure: response(429, ""), sent: 4, matches: []string{"ErrRateLimited"}},
+		{method: http.MethodPatch, failure: lost, sent: 1, matches: []string{"ErrOutcomeUnknown"}},
 	} {
-		w := answering(200, `{"success":true,"result":null}`)
-		_, err := newClient(t, w).Do(t.Context(), "PUT", "x", body, nil)
-		require.NoError(t, err, want)
-		assert.Equal(t, want, w.sent[0].body)
-		assert.Equal(t, []string{"application/json"}, w.sent[0].header["Content-Type"])
+		synctest.Test(t, func(t *testing.T) {
+			api := respondWith(tt.failure)
+			_, err := newClient(t, api).Do(t.Context(), tt.method, "/a", nil, nil)
+			assert.Equal(t, tt.matches, matches(err), tt.method)
+			assert.Len(t, api.sent(), tt.sent, tt.method)
+		})
 	}
 }
 
-func TestDoResults(t *testing.T) {
-	t.Run("a raw message takes what came", func(t *testing.T) {
-		var raw json.RawMessage
-		_, err := newClient(t, answering(200, `{"success":true,"result":[{"a":1.50}]}`)).Do(t.Context(), "GET", "x", nil, &raw)
-		require.NoError(t, err)
-		assert.Equal(t, `[{"a":1.50}]`, string(raw))
-	})
-	t.Run("a result that was asked for must be there", func(t *testing.T) {
-		var raw json.RawMessage
-		_, err := newClient(t, answering(200, `{"success":true,"result":null}`)).Do(t.Context(), "GET", "x", nil, &raw)
-		require.ErrorIs(t, err, secretsstore.ErrInvalidResponse)
-	})
-	t.Run("a result of another type is an error", func(t *testing.T) {
-		var number int
-		_, err := newClient(t, answering(200, `{"success":true,"result":"x"}`)).Do(t.Context(), "GET", "x", nil, &number)
-		require.ErrorIs(t, err, secretsstore.ErrInvalidResponse)
-	})
-	t.Run("an error is an APIError", func(t *testing.T) {
-		var into any
-		resp, err := newClient(t, answering(403, failure(9109, "Invalid access token"))).Do(t.Context(), "GET", "/user/tokens/verify?x=1", nil, &into)
-		var apiErr *secretsstore.APIError
-		require.ErrorAs(t, err, &apiErr)
-		assert.Equal(t, "/user/tokens/verify", apiErr.Path)
-		assert.Equal(t, 403, resp.StatusCode)
-		assert.Nil(t, into)
-	})
+func TestDecodeResult(t *testing.T) {
+	resp := &secretsstore.Response{Body: []byte(`{"success":true,"result":{"id":"a","future_field":[1,2]}}`)} // as in a user's test
+	var secret struct {
+		FutureField []int `json:"future_field"`
+	}
+	require.NoError(t, resp.DecodeResult(&secret))
+	assert.Equal(t, []int{1, 2}, secret.FutureField)
+
+	for _, body := range []string{"", "null", "<html>", emptyBody, `{"success":true}`, `{"result":"some text"}`} {
+		err := (&secretsstore.Response{Body: []byte(body)}).DecodeResult(&secret)
+		assert.Equal(t, []string{"ErrInvalidResponse"}, matches(err), body)
+		assert.NotContains(t, err.Error(), "some text")
+	}
+	large := &secretsstore.Response{Body: []byte(`{"result":[` + strings.Repeat("{},", 100_001) + `{}]}`)}
+	assert.Equal(t, []string{"ErrResponseTooLarge"}, matches(large.DecodeResult(new(any))))
 }
 
-// FuzzDoPath holds that a path of Do stays below the base URL.
+// FuzzDoPath checks that no path leaves the base URL.
 func FuzzDoPath(f *testing.F) {
-	for _, path := range []string{"/a/../b", "a", "//x", "/a%2e%2e/b", "/a/%2e%2e/b?c=/../", "https://x", `/\x`, "/%00", "?", "/;a", "/a%2f..", "/a?x=%zz"} {
+	for _, path := range []string{"a", "/a/../b", "//x", "/a%2e%2e/b", "/a/%2e%2e/b?c=/../", "https://x", `/\x`, "/%00", "?", "/;a", "/..;/a", "/a%2f..", "/%252e%252e/", "/a?x=%zz"} {
 		f.Add(path)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		w := answering(200, `{"success":true,"result":null}`)
-		if _, err := newClient(t, w).Do(t.Context(), "GET", path, nil, nil); err != nil {
+		api := respondWith(response(200, emptyBody))
+		if _, err := newClient(t, api).Do(t.Context(), http.MethodGet, path, nil, nil); err != nil {
 			require.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-			require.Empty(t, w.sent)
+			require.Empty(t, api.sent())
 			return
 		}
-		url := w.sent[0].url
+		url := api.requests[0].url
 		require.True(t, strings.HasPrefix(url, baseURL+"/"), url)
-		before, _, _ := strings.Cut(url[len(baseURL):], "?")
-		decoded := strings.ToLower(before)
-		decoded = strings.NewReplacer("%2e", ".", "%2f", "/", "%5c", "/", `\`, "/").Replace(decoded)
-		for segment := range strings.SplitSeq(decoded, "/") {
-			require.NotContains(t, []string{".", ".."}, segment)
+		require.False(t, strings.ContainsAny(url, "\r\n #"), url)
+		decoded, _, _ := strings.Cut(url[len(baseURL):], "?")
+		for range 2 {
+			decoded = strings.NewReplacer("%25", "%", "%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/", `\`, "/").Replace(decoded)
 		}
-		require.False(t, bytes.ContainsAny([]byte(url), "\r\n #"))
+		for segment := range strings.SplitSeq(decoded, "/") {
+			segment, _, _ = strings.Cut(segment, ";")
+			require.NotContains(t, []string{".", ".."}, segment, url)
+		}
 	})
 }

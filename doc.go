@@ -1,40 +1,51 @@
-// Package secretsstore is a client for Cloudflare's Secrets Store: the secrets of
-// an account that Workers, AI Gateway and other services use.
+// Package secretsstore is a client for the Cloudflare Secrets Store API. The Secrets
+// Store keeps account-level secrets for Workers, AI Gateway and other services.
 //
-// A [Client] holds the credentials and calls the API. Its services have one method
-// for each operation, [SecretsService.Patch] first among them, and a few that
-// combine them: All lists every page, FindByName finds by the exact name, Upsert
-// makes or patches, PatchAll patches many, Ensure adopts or makes a store.
+// A [Client] holds the base URL, the credentials, the rate-limit state and the retry
+// budget. Its services have one method for each operation of the API, and a few that
+// combine operations:
 //
 //	client, err := secretsstore.NewClient() // credentials from the environment
-//	secret, resp, err := client.Secrets.Patch(ctx, storeID, secretID, secretsstore.SecretPatch{
+//	if err != nil {
+//		return err
+//	}
+//	secret, _, err := client.Secrets.Patch(ctx, storeID, secretID, secretsstore.SecretPatch{
 //		Comment: secretsstore.Ptr("rotated in May"),
 //		Value:   secretsstore.NewSecretValue(value),
 //	})
 //
 // # Errors
 //
-// An answer that is not a success is an [*APIError]; compare with [errors.Is] and
-// [ErrSecretNotFound], [ErrForbidden], [ErrRateLimited] and the others. Arguments
-// that can't be right are [ErrInvalidArgument], and nothing is sent. A creation
-// that may or may not have been done is [ErrOutcomeUnknown].
+// A response that is not a success is an [*APIError]:
 //
-// # Retries and limits
+//	var apiErr *secretsstore.APIError
+//	if errors.As(err, &apiErr) {
+//		log.Printf("status %d, ray %s", apiErr.StatusCode, apiErr.RayID)
+//	}
 //
-// Calls that are safe to repeat are tried up to 4 times, with waits that grow and
-// that obey the API; see [RetryPolicy]. The client slows down by itself before the
-// API's rate limit is reached, for all goroutines that share it.
+// Use [errors.Is] with [ErrSecretNotFound], [ErrForbidden], [ErrRateLimited] and the
+// other sentinels to find out which error it is. An invalid argument is an
+// [*ArgumentError], and nothing is sent. A call without a response is a
+// [*RequestError]. A successful response that cannot be decoded is a [*ResponseError].
+// A write that failed but may have been applied matches [ErrOutcomeUnknown].
+// [Retryable] reports whether repeating a call later may succeed.
+//
+// # Retries and rate limits
+//
+// Idempotent calls are retried with exponential backoff and full jitter; see
+// [RetryPolicy]. The client reads the API's rate-limit headers. It holds requests back
+// while none remain, and after a 429 until its Retry-After has passed. All goroutines
+// that share a client share this state.
 //
 // # Secrets
 //
-// Values and credentials print as [REDACTED] everywhere but on the wire; see
-// [SecretValue]. Redirects are never followed, plain http goes to this machine
-// only, and no id can change the path of a request.
+// Values and credentials never appear in errors, logs, JSON or the output of package
+// fmt; see [SecretValue]. Redirects are never followed. Plain http is allowed for
+// loopback addresses only.
 //
 // # Testing
 //
-// Package secretsstoretest is a Secrets Store in memory, to be put behind the tests
-// of programs that use this one.
+// Package secretsstoretest emulates the service in memory.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/
 package secretsstore

@@ -1,402 +1,324 @@
 package secretsstore
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/redact"
 )
 
-// What an [APIError] can be. The API's own word for the error decides where it
-// has one, else its code, else the HTTP status; compare with [errors.Is].
+// Errors that an [*APIError] matches, for use with [errors.Is]. The word in the API's
+// message decides, then its code, then the HTTP status.
 var (
-	// ErrUnauthorized: the credentials are missing, malformed or unknown.
+	// ErrUnauthorized reports credentials that are missing, malformed or unknown.
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden: the credentials are known and may not do this.
+	// ErrForbidden reports credentials without the required permission.
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound: there is no such thing; also matched by the next two.
+	// ErrNotFound reports that the secret or the store does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrSecretNotFound: the store has no such secret.
+	// ErrSecretNotFound reports that the secret does not exist. It matches ErrNotFound.
 	ErrSecretNotFound = fmt.Errorf("secret %w", ErrNotFound)
-	// ErrStoreNotFound: the account has no such store.
+	// ErrStoreNotFound reports that the store does not exist. It matches ErrNotFound.
 	ErrStoreNotFound = fmt.Errorf("store %w", ErrNotFound)
-	// ErrAlreadyExists: the name is taken.
+	// ErrAlreadyExists reports a name that is taken.
 	ErrAlreadyExists = errors.New("already exists")
-	// ErrStoreNotEmpty: the store has secrets, and Force was not set.
+	// ErrStoreNotEmpty reports a delete, without Force, of a store that has secrets.
 	ErrStoreNotEmpty = errors.New("store not empty")
-	// ErrConflict: status 409 without a word that says more.
+	// ErrConflict reports a 409 that has no more specific error.
 	ErrConflict = errors.New("conflict")
-	// ErrQuotaExceeded: the account has as many stores or secrets as it may.
+	// ErrQuotaExceeded reports that the account has the maximum of stores or secrets.
 	ErrQuotaExceeded = errors.New("quota exceeded")
-	// ErrRateLimited: too many requests; also matched by [WaitError].
+	// ErrRateLimited reports too many requests. A [*WaitError] and the errors of a
+	// [Limiter] match it too.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrInvalidRequest: the API refuses what was asked.
+	// ErrInvalidRequest reports a request that the API rejects as invalid.
 	ErrInvalidRequest = errors.New("invalid request")
-	// ErrServer: the API or its edge failed, with a status of 500 or more.
+	// ErrServer reports a status of 500 or more.
 	ErrServer = errors.New("server error")
 )
 
-// Errors that are no answer of the API; compare with [errors.Is].
+// Errors of the client, for use with [errors.Is].
 var (
-	// ErrInvalidArgument: an argument can't be right, and nothing was sent. The
-	// text names the argument.
+	// ErrInvalidArgument reports an invalid argument; see [ArgumentError].
 	ErrInvalidArgument = errors.New("invalid argument")
-	// ErrNoCredentials: there is nothing to sign requests with.
+	// ErrNoCredentials reports that there are no credentials.
 	ErrNoCredentials = errors.New("no credentials")
-	// ErrOutcomeUnknown: a call that makes something was sent, and nobody can say
-	// whether it was done. Look before doing it again: FindByName for a secret, All
-	// for a store.
+	// ErrOutcomeUnknown reports a write that failed but may have been applied. Callers
+	// must find out, with a Get or FindByName, before they repeat a create or duplicate.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrResponseTooLarge: a successful answer is over 8 MiB, uncompressed.
+	// ErrResponseTooLarge reports a successful response of more than 8 MiB or more than
+	// 100,000 values.
 	ErrResponseTooLarge = errors.New("response too large")
-	// ErrInvalidResponse: a successful answer is not the API's JSON, is cut short,
-	// or lacks the result.
+	// ErrInvalidResponse reports a successful response that cannot be decoded, or a list
+	// that does not end.
 	ErrInvalidResponse = errors.New("invalid response")
-	// ErrAttemptTimeout: an attempt took longer than [WithAttemptTimeout].
+	// ErrAttemptTimeout reports an attempt that exceeded [WithAttemptTimeout].
 	ErrAttemptTimeout = errors.New("attempt timed out")
-	// ErrNotTried: PatchAll had taken the patch and did not send it, as an answer
-	// had shown that no patch can succeed.
-	ErrNotTried = errors.New("not tried")
 )
 
-// ErrorDetail is one error of an answer.
-type ErrorDetail struct {
-	// Code is the API's number; one code stands for several errors. 0 where the API
-	// sent none.
-	Code int `json:"code"`
-	// Message starts with the API's word for the error, such as secret_not_found,
-	// or is a phrase.
-	Message string `json:"message"`
-	// DocumentationURL is "" where the API sent none.
-	DocumentationURL string `json:"documentation_url,omitempty"`
-	// Source says which part of the request is at fault, where the API says so.
-	Source ErrorSource `json:"source,omitzero"`
-	// Chain are the errors behind this one, the API's error_chain.
-	Chain []ErrorDetail `json:"error_chain,omitempty"`
+// An ArgumentError reports an invalid argument. Nothing was sent. It matches
+// [ErrInvalidArgument].
+type ArgumentError struct {
+	Argument string // by the API's name: store_id, value, secrets[3].name
+	Reason   string
 }
 
-// ErrorSource is the part of the request that an error or message is about.
-type ErrorSource struct {
-	// Pointer is a JSON pointer into the request's body.
-	Pointer string `json:"pointer,omitempty"`
+// Error names the argument and says what is wrong with it.
+func (e *ArgumentError) Error() string {
+	return "secretsstore: invalid " + e.Argument + ": " + e.Reason
 }
 
-// APIError is an answer that is not a success: success:false at whatever status,
-// a status of 400 or more with or without the API's JSON, or a redirect, which is
-// never followed. errors.Is tells which error it is; see [ErrUnauthorized] and
-// the others.
+// Is reports whether target is ErrInvalidArgument.
+func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
+
+func invalid(argument, reason string) error {
+	return &ArgumentError{Argument: argument, Reason: reason}
+}
+
+// An APIError is a response that is not a success: success:false at any status, or any
+// status other than 2xx. Use [errors.Is] with [ErrSecretNotFound] and the other
+// sentinels to find out which error it is.
 //
-// Credentials and values that this client sent are replaced by [REDACTED] where
-// the answer repeats them.
+// A text of the server that contains a credential or secret value of the call is replaced
+// with [REDACTED].
 //
 // API reference: https://developers.cloudflare.com/fundamentals/api/troubleshooting/
 type APIError struct {
 	StatusCode int
-	// Errors and Messages are the answer's, the first 1,000 of each with their chains;
-	// nil where it was no JSON.
-	Errors   []ErrorDetail
-	Messages []Message
-	// Method and Path are the request's; the path is relative to the base URL.
+	// Errors and Messages hold at most 100 entries, with 8 levels of error_chain and 4 KiB
+	// of each text.
+	Errors   []Detail
+	Messages []Detail
+	// Method and Path are those of the request. Path is relative to the base URL.
 	Method, Path string
-	// RayID is what Cloudflare's support asks for; "" where the answer had none.
+	// RayID identifies the request for Cloudflare's support; "" if unknown.
 	RayID string
-	// RetryAfter is how long the API asks to wait; 0 where it does not say.
+	// RetryAfter is how long the API asks to wait; 0 if it does not.
 	RetryAfter time.Duration
-	// RateLimit is what the answer said of the rate limit; nil where it said nothing.
+	// RateLimit is nil if the response announced none.
 	RateLimit *RateLimit
-	// Attempts is how often the call was tried, this answer's attempt included.
+	// Attempts is the number of attempts, including this one.
 	Attempts int
-	// Body is the start, 2 KiB at most, of an answer that was not the API's JSON.
+	// Body is the start of the response, at most 2 KiB, if no error could be decoded.
 	Body string
+
+	classified bool // before redaction; false: built by a user
+	sentinels  []error
 }
 
-// maxErrorsShown keeps a server from writing a book into a log.
-const maxErrorsShown = 5
+// Is reports whether target is one of the sentinels that the error matches.
+func (e *APIError) Is(target error) bool {
+	sentinels := e.sentinels
+	if !e.classified {
+		sentinels = classify(e.StatusCode, e.Errors)
+	}
+	return slices.Contains(sentinels, target)
+}
 
-// Error is one line: what was asked, the status, the API's errors, and what
-// helps to follow it up.
+const (
+	maxShownErrors = 5
+	maxShownText   = 300 // bytes
+)
+
+// Error returns the request, the status, the API's errors and what to do next.
 func (e *APIError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "secretsstore: %s %s: %d", e.Method, e.Path, e.StatusCode)
-	if text := http.StatusText(e.StatusCode); text != "" {
-		b.WriteString(" " + text)
-	}
-	sep := ": "
+	fmt.Fprintf(&b, "secretsstore: %s %s: %s", e.Method, e.Path, statusText(e.StatusCode))
+	separator := ": "
 	for i := range e.Errors {
-		if i == maxErrorsShown {
-			fmt.Fprintf(&b, "; and %d more", len(e.Errors)-i)
+		b.WriteString(separator)
+		if i == maxShownErrors {
+			fmt.Fprintf(&b, "and %d more", len(e.Errors)-i)
 			break
 		}
-		b.WriteString(sep + e.Errors[i].line())
-		sep = "; "
+		e.Errors[i].write(&b, 0)
+		separator = "; "
 	}
 	switch {
-	case 300 <= e.StatusCode && e.StatusCode < 400:
-		b.WriteString(": redirects are not followed: check the base URL")
+	case e.StatusCode/100 == 3:
+		b.WriteString(": redirects are not followed, check the base URL")
 	case len(e.Errors) == 0 && e.Body != "":
-		fmt.Fprintf(&b, ": no answer of the API but %q", start(e.Body, 80))
+		b.WriteString(": " + redact.Truncate(e.Body, maxShownText))
 	case e.Is(ErrUnauthorized):
 		b.WriteString(": check the credentials")
 	case e.Is(ErrForbidden):
 		b.WriteString(": check the account and the permissions of the credentials")
 	}
-	var more []string
+	var notes []string
 	if e.RetryAfter > 0 {
-		more = append(more, fmt.Sprintf("retry after %v", e.RetryAfter))
+		notes = append(notes, fmt.Sprintf("retry after %v", e.RetryAfter))
 	}
 	if e.Attempts > 1 {
-		more = append(more, fmt.Sprintf("%d attempts", e.Attempts))
+		notes = append(notes, attemptsText(e.Attempts))
 	}
 	if e.RayID != "" {
-		more = append(more, "ray "+e.RayID)
+		notes = append(notes, "ray "+e.RayID)
 	}
-	if len(more) > 0 {
-		b.WriteString(" (" + strings.Join(more, ", ") + ")")
+	if len(notes) > 0 {
+		b.WriteString(" (" + strings.Join(notes, ", ") + ")")
 	}
-	return oneLine(b.String())
+	return redact.OneLine(b.String())
 }
 
-func (d *ErrorDetail) line() string {
-	const most = 1000
-	s := start(d.Message, 300)
+// write writes d and its chain to b.
+func (d *Detail) write(b *strings.Builder, depth int) {
+	message := cmp.Or(d.Message, "no message")
+	b.WriteString(redact.Truncate(message, maxShownText))
 	if d.Code != 0 {
-		s += " [" + strconv.Itoa(d.Code) + "]"
+		fmt.Fprintf(b, " (code %d)", d.Code)
 	}
 	if d.Source.Pointer != "" {
-		s += " at " + start(d.Source.Pointer, 100)
+		b.WriteString(" at " + redact.Truncate(d.Source.Pointer, maxShownText))
 	}
-	for i := 0; i < len(d.Chain) && len(s) <= most; i++ {
-		s += ", because of " + d.Chain[i].line()
-	}
-	return start(s, most)
-}
-
-// oneLine keeps a server's text from starting a line of its own in a log, or
-// from steering a terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// start is the first n bytes of s, cut between characters.
-func start(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
-// LogValue is the error as a group of attributes.
-func (e *APIError) LogValue() slog.Value {
-	attrs := []slog.Attr{
-		slog.String("method", e.Method),
-		slog.String("path", e.Path),
-		slog.Int("status", e.StatusCode),
-		slog.Int("attempts", e.Attempts),
-	}
-	if e.RayID != "" {
-		attrs = append(attrs, slog.String("ray_id", oneLine(e.RayID)))
-	}
-	if e.RetryAfter > 0 {
-		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter))
-	}
-	if len(e.Errors) > 0 {
-		lines := make([]string, min(len(e.Errors), maxErrorsShown))
-		for i := range lines {
-			lines[i] = oneLine(e.Errors[i].line())
-		}
-		attrs = append(attrs, slog.Any("errors", lines))
-	}
-	return slog.GroupValue(attrs...)
-}
-
-// Is says whether target is one of the package's errors that this answer is.
-func (e *APIError) Is(target error) bool {
-	switch {
-	case e.StatusCode >= 500:
-		return target == ErrServer
-	case e.StatusCode == http.StatusTooManyRequests:
-		return target == ErrRateLimited
-	}
-	known := false
-	for i := range e.Errors {
-		kinds := e.Errors[i].kinds(e.StatusCode)
-		if slices.Contains(kinds, target) {
-			return true
-		}
-		known = known || kinds != nil
-	}
-	return !known && slices.Contains(kindsOfStatus(e.StatusCode), target)
-}
-
-// kinds are the sentinels of one error of an answer; nil where neither its word
-// nor its code, nor those of the errors behind it, are known.
-func (d *ErrorDetail) kinds(status int) []error {
-	if k := kindsOfMessage(d.Message, status); k != nil {
-		return k
-	}
-	if k := kindsOfCode(d.Code, status); k != nil {
-		return k
-	}
-	for i := range d.Chain {
-		if k := d.Chain[i].kinds(status); k != nil {
-			return k
+	for i := range d.Chain[:min(len(d.Chain), maxShownErrors)] {
+		if depth < maxShownErrors && b.Len() < maxShownErrors*maxShownText {
+			b.WriteString(": ")
+			d.Chain[i].write(b, depth+1)
 		}
 	}
-	return nil
 }
 
-// kindsOfMessage goes by the API's word, which ends at a ":" or a space, or by
-// the whole of a phrase.
-func kindsOfMessage(message string, status int) []error {
-	word := message
-	if i := strings.IndexAny(message, ": "); i >= 0 {
-		word = message[:i]
-	}
-	switch word {
-	case "secret_not_found":
-		return []error{ErrSecretNotFound, ErrNotFound}
-	case "store_not_found":
-		return []error{ErrStoreNotFound, ErrNotFound}
-	case "secret_name_already_exists", "store_name_already_exists":
-		return []error{ErrAlreadyExists}
-	case "store_not_empty":
-		return []error{ErrStoreNotEmpty}
-	case "maximum_stores_exceeded", "maximum_secrets_exceeded":
-		return []error{ErrQuotaExceeded}
-	case "secret_name_empty", "secret_scopes_empty", "secret_scope_invalid", "secret_value_too_long",
-		"invalid_json_body", "invalid_per_page_parameter":
-		return []error{ErrInvalidRequest}
-	}
-	switch message {
-	case "Authentication error":
-		return kindsOfCode(10000, status)
-	case "Invalid request headers":
-		return []error{ErrUnauthorized}
-	case "Invalid access token", "Unauthorized to access requested resource":
-		return []error{ErrForbidden}
-	case "Please wait and consider throttling your request speed":
-		return []error{ErrRateLimited}
-	}
-	return nil
+func statusText(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
-// kindsOfCode knows the codes that stand for one error only.
-func kindsOfCode(code, status int) []error {
-	switch code {
-	case 10000:
-		if status == http.StatusForbidden {
-			return []error{ErrForbidden}
-		}
-		return []error{ErrUnauthorized}
-	case 9109:
-		return []error{ErrForbidden}
-	case 9106, 6003, 6102, 6103, 6111:
-		return []error{ErrUnauthorized}
-	case 7000, 7003:
-		return []error{ErrNotFound, ErrInvalidRequest}
-	case 971, 10100:
-		return []error{ErrRateLimited}
-	}
-	return nil
-}
+func attemptsText(n int) string { return strconv.Itoa(n) + " attempts" }
 
-func kindsOfStatus(status int) []error {
-	switch status {
-	case http.StatusUnauthorized:
-		return []error{ErrUnauthorized}
-	case http.StatusForbidden:
-		return []error{ErrForbidden}
-	case http.StatusNotFound, http.StatusGone:
-		return []error{ErrNotFound}
-	case http.StatusConflict:
-		return []error{ErrConflict}
-	case http.StatusRequestTimeout:
-		return nil
-	}
-	if 400 <= status && status < 500 {
-		return []error{ErrInvalidRequest}
-	}
-	return nil
-}
-
-// ResponseError is a successful answer that can't be read. It matches
-// [ErrInvalidResponse] or [ErrResponseTooLarge], and what stopped the reading,
-// such as [io.ErrUnexpectedEOF] or [ErrAttemptTimeout].
+// A ResponseError is a successful response that cannot be decoded. It matches
+// [ErrInvalidResponse] or [ErrResponseTooLarge], and the reason why the body could not be
+// read, such as [io.ErrUnexpectedEOF] or [ErrAttemptTimeout].
 type ResponseError struct {
 	StatusCode   int
-	Method, Path string // of the request; the path is relative to the base URL
+	Method, Path string // of the request; Path is relative to the base URL
 	ContentType  string
 	RayID        string
 	Attempts     int
-	Body         string // what came, 2 KiB at most
+	Body         string // the start of the response, at most 2 KiB
 	Err          error
 }
 
-// Error is one line that says what came.
+// Error returns the request, what is wrong with the response, and how it starts.
 func (e *ResponseError) Error() string {
-	came := "nothing"
+	body := "empty body"
 	if e.Body != "" {
-		came = strconv.Quote(start(e.Body, 80))
+		body = "body: " + redact.Truncate(e.Body, maxShownText)
 	}
-	s := fmt.Sprintf("secretsstore: %s %s: %d: %v; what came was %s", e.Method, e.Path, e.StatusCode, e.Err, came)
-	if e.ContentType != "" {
-		s += " as " + start(e.ContentType, 80)
-	}
+	notes := "content type " + strconv.Quote(e.ContentType)
 	if e.RayID != "" {
-		s += " (ray " + e.RayID + ")"
+		notes += ", ray " + e.RayID
 	}
-	return oneLine(s)
+	return redact.OneLine(fmt.Sprintf("secretsstore: %s %s: %s: %v (%s): %s", e.Method, e.Path, statusText(e.StatusCode), e.Err, notes, body))
 }
 
-// Unwrap returns what is wrong with the answer.
+// Unwrap returns e.Err.
 func (e *ResponseError) Unwrap() error { return e.Err }
 
-// RequestError is a call that got no answer: no connection, a connection that
-// broke, an attempt that timed out, or a context that ended.
+// A RequestError is a call that received no response: the connection failed, an attempt
+// timed out, the context ended, or a limiter or token source returned an error.
 type RequestError struct {
-	Method, Path string // the path is relative to the base URL
-	Attempts     int    // how often the call was tried; 0 if it ended before the first attempt
+	Method, Path string // Path is relative to the base URL
+	Attempts     int    // 0: the call ended before the first attempt
 	Err          error
+
+	state sentState
 }
 
-// Error is one line: what was asked, and why there was no answer.
+// Error returns the request and the reason.
 func (e *RequestError) Error() string {
-	why := strings.TrimPrefix(fmt.Sprint(e.Err), "secretsstore: ")
-	s := fmt.Sprintf("secretsstore: %s %s: %s", e.Method, e.Path, why)
+	s := fmt.Sprintf("secretsstore: %s %s: %s", e.Method, e.Path, trimPrefix(e.Err))
 	if e.Attempts > 1 {
-		s += fmt.Sprintf(" (%d attempts)", e.Attempts)
+		s += " (" + attemptsText(e.Attempts) + ")"
 	}
-	return oneLine(s)
+	return redact.OneLine(s)
 }
 
-// Unwrap returns why there was no answer.
+// Unwrap returns e.Err.
 func (e *RequestError) Unwrap() error { return e.Err }
 
-// invalid is an ErrInvalidArgument; the text names the argument.
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("secretsstore: "+format+": %w", append(args, ErrInvalidArgument)...)
+// A sentState is how far an attempt without a response got.
+type sentState int
+
+const (
+	requestEnded   sentState = iota // a layer ended the call before the attempt
+	requestUnsent                   // nothing was sent: there was no connection
+	requestRefused                  // nothing was sent, and nothing will be: untrusted certificate, proxy authentication
+	requestSent                     // the request may have reached the server
+)
+
+func requestState(err error) sentState {
+	var e *RequestError
+	if errors.As(err, &e) {
+		return e.state
+	}
+	return requestEnded
 }
 
-// outcomeError is the error of a call that may have been done all the same.
+// isEnded reports whether err is that of a layer that ended the call before the attempt.
+func isEnded(err error) bool {
+	if err == nil {
+		return false // saves the allocation of e
+	}
+	var e *RequestError
+	return errors.As(err, &e) && e.state == requestEnded
+}
+
+// ended returns the error of a layer that ends the call before the attempt.
+func (c *call) ended(err error) error {
+	return &RequestError{Method: c.op.method, Path: c.path, Attempts: c.made, Err: err, state: requestEnded}
+}
+
+// An afterError joins the error that ended a call with that of its last response.
+type afterError struct{ err, after error }
+
+func (e *afterError) Error() string {
+	return fmt.Sprintf("%v (last response: %s)", e.err, trimPrefix(e.after))
+}
+func (e *afterError) Unwrap() []error { return []error{e.err, e.after} }
+
+// An outcomeError is the error of a write that may have been applied.
 type outcomeError struct {
-	err     error
-	findOut string
+	err        error
+	idempotent bool
 }
 
-// Error says what went wrong, and how to learn whether the call was done.
 func (e *outcomeError) Error() string {
-	return fmt.Sprintf("%v: %v: it may have been done: %s", e.err, ErrOutcomeUnknown, e.findOut)
+	s := fmt.Sprintf("%v: %v: the request may have been applied", e.err, ErrOutcomeUnknown)
+	if !e.idempotent {
+		s += ", check before repeating it"
+	}
+	return s
+}
+func (e *outcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.err} }
+
+// An opaqueError has a text of its own instead of that of its cause, which can quote the
+// server. The cause is in a closure, which dumpers do not print. It is that of a transport,
+// while no context has ended: a dialer's timeout matches context.DeadlineExceeded too.
+type opaqueError struct {
+	text  string
+	cause func() error
 }
 
-// Unwrap returns ErrOutcomeUnknown and what went wrong.
-func (e *outcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.err} }
+func opaque(text string, err error) error {
+	return &opaqueError{text: text, cause: func() error { return err }}
+}
+
+func (e *opaqueError) Error() string      { return e.text }
+func (e *opaqueError) As(target any) bool { return errors.As(e.cause(), target) }
+
+// Is reports whether the cause matches target. It does not match the errors of contexts, as
+// a timeout of package net does: those tell that the caller's context has ended.
+func (e *opaqueError) Is(target error) bool {
+	return target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.cause(), target)
+}
+
+// trimPrefix returns the text of an error that becomes part of another.
+func trimPrefix(err error) string {
+	return strings.TrimPrefix(fmt.Sprint(err), "secretsstore: ")
+}

@@ -1,14 +1,21 @@
 package secretsstore_test
 
 import (
-	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math"
+	"io"
+	"net"
 	"net/http"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -17,279 +24,370 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go"
 )
 
-var sentinels = map[string]error{
-	"ErrUnauthorized":   secretsstore.ErrUnauthorized,
-	"ErrForbidden":      secretsstore.ErrForbidden,
-	"ErrNotFound":       secretsstore.ErrNotFound,
-	"ErrSecretNotFound": secretsstore.ErrSecretNotFound,
-	"ErrStoreNotFound":  secretsstore.ErrStoreNotFound,
-	"ErrAlreadyExists":  secretsstore.ErrAlreadyExists,
-	"ErrStoreNotEmpty":  secretsstore.ErrStoreNotEmpty,
-	"ErrConflict":       secretsstore.ErrConflict,
-	"ErrQuotaExceeded":  secretsstore.ErrQuotaExceeded,
-	"ErrRateLimited":    secretsstore.ErrRateLimited,
-	"ErrInvalidRequest": secretsstore.ErrInvalidRequest,
-	"ErrServer":         secretsstore.ErrServer,
-
-	"ErrInvalidArgument":  secretsstore.ErrInvalidArgument,
-	"ErrNoCredentials":    secretsstore.ErrNoCredentials,
-	"ErrOutcomeUnknown":   secretsstore.ErrOutcomeUnknown,
-	"ErrResponseTooLarge": secretsstore.ErrResponseTooLarge,
-	"ErrInvalidResponse":  secretsstore.ErrInvalidResponse,
-	"ErrAttemptTimeout":   secretsstore.ErrAttemptTimeout,
-	"ErrNotTried":         secretsstore.ErrNotTried,
+var sentinels = []struct {
+	name string
+	err  error
+}{
+	{"ErrUnauthorized", secretsstore.ErrUnauthorized},
+	{"ErrForbidden", secretsstore.ErrForbidden},
+	{"ErrNotFound", secretsstore.ErrNotFound},
+	{"ErrSecretNotFound", secretsstore.ErrSecretNotFound},
+	{"ErrStoreNotFound", secretsstore.ErrStoreNotFound},
+	{"ErrAlreadyExists", secretsstore.ErrAlreadyExists},
+	{"ErrStoreNotEmpty", secretsstore.ErrStoreNotEmpty},
+	{"ErrConflict", secretsstore.ErrConflict},
+	{"ErrQuotaExceeded", secretsstore.ErrQuotaExceeded},
+	{"ErrRateLimited", secretsstore.ErrRateLimited},
+	{"ErrInvalidRequest", secretsstore.ErrInvalidRequest},
+	{"ErrServer", secretsstore.ErrServer},
+	{"ErrInvalidArgument", secretsstore.ErrInvalidArgument},
+	{"ErrNoCredentials", secretsstore.ErrNoCredentials},
+	{"ErrInvalidResponse", secretsstore.ErrInvalidResponse},
+	{"ErrResponseTooLarge", secretsstore.ErrResponseTooLarge},
+	{"ErrAttemptTimeout", secretsstore.ErrAttemptTimeout},
+	{"ErrOutcomeUnknown", secretsstore.ErrOutcomeUnknown},
 }
 
-// matches are the names of all sentinels that err is.
-func matches(err error) []string {
-	names := []string{}
-	for name, sentinel := range sentinels {
-		if errors.Is(err, sentinel) {
-			names = append(names, name)
+// matches returns the names of all sentinels that err matches, in the order above.
+func matches(err error) (names []string) {
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			names = append(names, s.name)
 		}
 	}
 	return names
 }
 
-func failure(code int, message string) string {
-	return fmt.Sprintf(`{"success":false,"errors":[{"code":%d,"message":%q}],"messages":[],"result":null}`, code, message)
-}
+// oneAttempt makes a call fail at once.
+var oneAttempt = secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 1})
 
-// Each error that the API documents, at each status it comes with.
-func TestErrorsOfTheAPI(t *testing.T) {
+// The errors that the API documents, at the statuses that they come with.
+func TestAPIErrorMatches(t *testing.T) {
 	const route = "Could not route to /client/v4/accounts/x, perhaps your object identifier is invalid?"
-	for _, tc := range []struct {
-		code    int
-		message string
-		status  []int
-		want    []string
+	for _, tt := range []struct {
+		code     int
+		message  string
+		statuses []int
+		want     []string
 	}{
-		{1001, "secret_not_found", []int{404, 200, 400}, []string{"ErrSecretNotFound", "ErrNotFound"}},
-		{1001, "secret_not_found: 3fd8", []int{404}, []string{"ErrSecretNotFound", "ErrNotFound"}},
-		{1001, "secret_not_found in the store", []int{404}, []string{"ErrSecretNotFound", "ErrNotFound"}},
-		{1001, "store_not_found", []int{404, 200}, []string{"ErrStoreNotFound", "ErrNotFound"}},
-		{1000, "not found", []int{404}, []string{"ErrNotFound"}},
-		{7003, route, []int{400, 404, 200}, []string{"ErrNotFound", "ErrInvalidRequest"}},
-		{7000, "No route for that URI", []int{400, 404}, []string{"ErrNotFound", "ErrInvalidRequest"}},
-		{1001, "secret_name_empty", []int{400, 200}, []string{"ErrInvalidRequest"}},
-		{1001, "secret_scopes_empty", []int{400, 200}, []string{"ErrInvalidRequest"}},
-		{1001, "secret_scope_invalid", []int{400, 200}, []string{"ErrInvalidRequest"}},
-		{1001, "secret_value_too_long", []int{400, 200}, []string{"ErrInvalidRequest"}},
-		{1001, "invalid_json_body", []int{400, 200}, []string{"ErrInvalidRequest"}},
-		{1001, "invalid_per_page_parameter", []int{400, 200}, []string{"ErrInvalidRequest"}},
-		{1003, "secret_name_already_exists", []int{400, 409, 200}, []string{"ErrAlreadyExists"}},
-		{1003, "secret_name_already_exists: MY_API_KEY", []int{400, 409}, []string{"ErrAlreadyExists"}},
-		{1003, "maximum_stores_exceeded", []int{400, 200}, []string{"ErrQuotaExceeded"}},
-		{1003, "maximum_secrets_exceeded", []int{400}, []string{"ErrQuotaExceeded"}},
-		{1005, "store_not_empty", []int{409, 400}, []string{"ErrStoreNotEmpty"}},
-		{10000, "Authentication error", []int{400, 401, 200}, []string{"ErrUnauthorized"}},
-		{10000, "Authentication error", []int{403}, []string{"ErrForbidden"}},
-		{9109, "Invalid access token", []int{403, 401}, []string{"ErrForbidden"}},
-		{9109, "Unauthorized to access requested resource", []int{403}, []string{"ErrForbidden"}},
-		{9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers", []int{400}, []string{"ErrUnauthorized"}},
-		{6003, "Invalid request headers", []int{400}, []string{"ErrUnauthorized"}},
-		{971, "Please wait and consider throttling your request speed", []int{429, 200}, []string{"ErrRateLimited"}},
-		{10100, "Please wait and consider throttling your request speed", []int{429}, []string{"ErrRateLimited"}},
-		{10100, "too fast", []int{429, 400}, []string{"ErrRateLimited"}},
-		{1001, "secret_not_found", []int{500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527}, []string{"ErrServer"}},
-		// What is not known goes by the status.
-		{1001, "a_word_of_the_future", []int{400, 405, 413, 415, 422}, []string{"ErrInvalidRequest"}},
-		{1001, "a_word_of_the_future", []int{401}, []string{"ErrUnauthorized"}},
-		{1001, "a_word_of_the_future", []int{403}, []string{"ErrForbidden"}},
-		{1001, "a_word_of_the_future", []int{404, 410}, []string{"ErrNotFound"}},
-		{1003, "a_word_of_the_future", []int{409}, []string{"ErrConflict"}},
-		{1001, "a_word_of_the_future", []int{429}, []string{"ErrRateLimited"}},
-		{1001, "a_word_of_the_future", []int{200, 408}, []string{}},
+		{code: 1001, message: "secret_not_found", statuses: []int{404, 400, 200}, want: []string{"ErrNotFound", "ErrSecretNotFound"}},
+		{code: 1001, message: "secret_not_found: 3fd8", statuses: []int{404}, want: []string{"ErrNotFound", "ErrSecretNotFound"}},
+		{code: 1001, message: "secret_not_found in this store", statuses: []int{404}, want: []string{"ErrNotFound", "ErrSecretNotFound"}},
+		{code: 1001, message: "store_not_found", statuses: []int{404, 200}, want: []string{"ErrNotFound", "ErrStoreNotFound"}},
+		{code: 1000, message: "not found", statuses: []int{404}, want: []string{"ErrInvalidRequest"}},
+		{code: 7003, message: route, statuses: []int{400, 404, 200}, want: []string{"ErrInvalidRequest"}},
+		{code: 7000, message: "No route for that URI", statuses: []int{400, 404}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "secret_name_empty", statuses: []int{400, 200}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "secret_scopes_empty", statuses: []int{400, 200}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "secret_scope_invalid", statuses: []int{400, 200}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "secret_value_too_long", statuses: []int{400, 200}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "invalid_json_body", statuses: []int{400, 200}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "invalid_per_page_parameter", statuses: []int{400, 200}, want: []string{"ErrInvalidRequest"}},
+		{code: 1003, message: "secret_name_already_exists", statuses: []int{400, 409, 200}, want: []string{"ErrAlreadyExists"}},
+		{code: 1003, message: "secret_name_already_exists: MY_API_KEY", statuses: []int{400, 409}, want: []string{"ErrAlreadyExists"}},
+		{code: 1003, message: "maximum_stores_exceeded", statuses: []int{400, 200}, want: []string{"ErrQuotaExceeded"}},
+		{code: 1003, message: "maximum_secrets_exceeded: max 100", statuses: []int{400}, want: []string{"ErrQuotaExceeded"}},
+		{code: 1005, message: "store_not_empty", statuses: []int{409, 400}, want: []string{"ErrStoreNotEmpty"}},
+		{code: 10000, message: "Authentication error", statuses: []int{400, 401}, want: []string{"ErrUnauthorized"}},
+		{code: 10000, message: "Authentication error", statuses: []int{403}, want: []string{"ErrForbidden"}},
+		{code: 10001, message: "Unable to authenticate request", statuses: []int{400, 401}, want: []string{"ErrUnauthorized"}},
+		{code: 10001, message: "Unable to authenticate request", statuses: []int{403}, want: []string{"ErrForbidden"}},
+		{code: 9109, message: "Invalid access token", statuses: []int{403, 400}, want: []string{"ErrForbidden"}},
+		{code: 9109, message: "Unauthorized to access requested resource", statuses: []int{403}, want: []string{"ErrForbidden"}},
+		{code: 9103, message: "Unknown X-Auth-Key or X-Auth-Email", statuses: []int{400, 403}, want: []string{"ErrUnauthorized"}},
+		{code: 9106, message: "Missing X-Auth-Key, X-Auth-Email or Authorization headers", statuses: []int{400}, want: []string{"ErrUnauthorized"}},
+		{code: 9107, message: "Missing X-Auth-Email header", statuses: []int{400}, want: []string{"ErrUnauthorized"}},
+		{code: 1001, message: `Missing "Authorization" header`, statuses: []int{400}, want: []string{"ErrUnauthorized"}},
+		{code: 6003, message: "Invalid request headers", statuses: []int{400}, want: []string{"ErrUnauthorized"}},
+		{code: 971, message: "Please wait and consider throttling your request speed", statuses: []int{429, 400, 403, 200}, want: []string{"ErrRateLimited"}},
+		{code: 10100, message: "other", statuses: []int{429, 400}, want: []string{"ErrRateLimited"}},
+		{code: 10300, message: "other", statuses: []int{429, 400}, want: []string{"ErrRateLimited"}},
+		{code: 10429, message: "other", statuses: []int{429, 400, 200}, want: []string{"ErrRateLimited"}},
+		{code: 10405, message: "Method not allowed for this authentication scheme", statuses: []int{405}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "secret_not_found", statuses: []int{500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530}, want: []string{"ErrServer"}},
+		// The status decides if the error is unknown.
+		{code: 1, message: "unknown", statuses: []int{400, 405, 410, 413, 415, 422}, want: []string{"ErrInvalidRequest"}},
+		{code: 1, message: "unknown", statuses: []int{401}, want: []string{"ErrUnauthorized"}},
+		{code: 1, message: "unknown", statuses: []int{403}, want: []string{"ErrForbidden"}},
+		{code: 1, message: "unknown", statuses: []int{404}, want: []string{"ErrNotFound"}},
+		{code: 1, message: "unknown", statuses: []int{409}, want: []string{"ErrConflict"}},
+		{code: 1, message: "unknown", statuses: []int{429}, want: []string{"ErrRateLimited"}},
+		{code: 1, message: "unknown", statuses: []int{200, 408}},
 		// A word counts as a whole, and only at the start.
-		{1001, "secret_not_found_elsewhere", []int{400}, []string{"ErrInvalidRequest"}},
-		{1001, "the secret_not_found", []int{400}, []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "secret_not_found_elsewhere", statuses: []int{400}, want: []string{"ErrInvalidRequest"}},
+		{code: 1001, message: "the secret_not_found", statuses: []int{400}, want: []string{"ErrInvalidRequest"}},
 	} {
-		for _, status := range tc.status {
-			t.Run(fmt.Sprintf("%d %s %d", tc.code, tc.message, status), func(t *testing.T) {
-				c := newClient(t, answering(status, failure(tc.code, tc.message)))
-				secret, resp, err := c.Secrets.Get(t.Context(), storeID, secretID)
+		for _, status := range tt.statuses {
+			t.Run(fmt.Sprintf("%d %s at %d", tt.code, tt.message, status), func(t *testing.T) {
+				client := newClient(t, respondWith(response(status, failure(tt.code, tt.message))), oneAttempt)
+				secret, resp, err := client.Secrets.Get(t.Context(), storeID, secretID)
 				assert.Nil(t, secret)
-				assert.ElementsMatch(t, tc.want, matches(err))
+				assert.Equal(t, tt.want, matches(err))
 				var apiErr *secretsstore.APIError
 				require.ErrorAs(t, err, &apiErr)
 				assert.Equal(t, status, apiErr.StatusCode)
-				assert.Equal(t, []secretsstore.ErrorDetail{{Code: tc.code, Message: tc.message}}, apiErr.Errors)
-				assert.Equal(t, "GET", apiErr.Method)
-				assert.Equal(t, "/accounts/"+accountID+"/secrets_store/stores/"+storeID+"/secrets/"+secretID, apiErr.Path)
-				assert.Equal(t, "8f00c0ffee-AMS", apiErr.RayID)
-				assert.Equal(t, 1, apiErr.Attempts)
-				assert.Empty(t, apiErr.Body)
-				require.NotNil(t, resp)
 				assert.Equal(t, status, resp.StatusCode)
+				assert.Equal(t, []secretsstore.Detail{{Code: tt.code, Message: tt.message}}, apiErr.Errors)
+				assert.Equal(t, apiErr.Errors, resp.Errors)
+
+				built := &secretsstore.APIError{StatusCode: status, Errors: apiErr.Errors}
+				assert.Equal(t, tt.want, matches(built), "an APIError of a user's test")
 			})
 		}
 	}
 }
 
-func TestErrorDetails(t *testing.T) {
-	get := func(t *testing.T, status int, header http.Header, body string) *secretsstore.APIError {
-		t.Helper()
-		w := &wire{answer: func(*http.Request) (*http.Response, error) {
-			resp := response(status, body)
-			for k, v := range header {
-				resp.Header[k] = v
-			}
-			return resp, nil
-		}}
-		_, _, err := newClient(t, w).Secrets.Get(t.Context(), storeID, secretID)
-		var apiErr *secretsstore.APIError
-		require.ErrorAs(t, err, &apiErr)
-		return apiErr
+func TestAPIErrorMatchesAnyOfItsErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name, errors string
+		want         []string
+	}{
+		{name: "several errors", errors: `[{"code":1,"message":"x"},{"code":1001,"message":"store_not_found"},{"code":1003,"message":"secret_name_already_exists"}]`, want: []string{"ErrNotFound", "ErrStoreNotFound", "ErrAlreadyExists"}},
+		{name: "strings", errors: `["secret_not_found"]`, want: []string{"ErrNotFound", "ErrSecretNotFound"}},
+		{name: "a chain", errors: `[{"code":1,"message":"x","error_chain":[{"code":6103,"message":"Invalid format for X-Auth-Key header"}]}]`, want: []string{"ErrUnauthorized"}},
+	} {
+		_, _, err := newClient(t, respondWith(response(400, `{"success":false,"errors":`+tt.errors+`}`))).Secrets.Get(t.Context(), storeID, secretID)
+		assert.Equal(t, tt.want, matches(err), tt.name)
 	}
-	t.Run("keeps the chain", func(t *testing.T) {
-		err := get(t, 400, nil, `{"success":false,"errors":[{"code":6003,"message":"Invalid request headers","error_chain":[{"code":6111,"message":"Invalid format for Authorization header"}]}]}`)
-		require.ErrorIs(t, err, secretsstore.ErrUnauthorized)
-		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 6003, Message: "Invalid request headers",
-			Chain: []secretsstore.ErrorDetail{{Code: 6111, Message: "Invalid format for Authorization header"}}}}, err.Errors)
-		assert.ErrorContains(t, err, "because of Invalid format for Authorization header [6111]")
-	})
-	t.Run("goes by the chain where the error is unknown", func(t *testing.T) {
-		err := get(t, 400, nil, `{"success":false,"errors":[{"code":1,"message":"x","error_chain":[{"code":6103,"message":"y"}]}]}`)
-		assert.Equal(t, []string{"ErrUnauthorized"}, matches(err))
-	})
-	t.Run("keeps the documentation and the source", func(t *testing.T) {
-		err := get(t, 400, nil, `{"success":false,"errors":[{"code":1001,"message":"secret_scope_invalid","documentation_url":"https://d","source":{"pointer":"/scopes/1"}}],"messages":[{"code":1000,"message":"m","documentation_url":"u","source":{"pointer":"p"}}]}`)
-		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1001, Message: "secret_scope_invalid", DocumentationURL: "https://d", Source: secretsstore.ErrorSource{Pointer: "/scopes/1"}}}, err.Errors)
-		assert.Equal(t, []secretsstore.Message{{Code: 1000, Message: "m", DocumentationURL: "u", Source: secretsstore.ErrorSource{Pointer: "p"}}}, err.Messages)
-		assert.ErrorContains(t, err, "at /scopes/1")
-	})
-	t.Run("takes entries of any shape", func(t *testing.T) {
-		err := get(t, 404, nil, `{"success":false,"errors":["secret_not_found",{"code":"1001","message":"m"},7,null,{"message":{}}],"messages":null}`)
-		require.ErrorIs(t, err, secretsstore.ErrSecretNotFound)
-		assert.Equal(t, []secretsstore.ErrorDetail{{Message: "secret_not_found"}, {Code: 1001, Message: "m"}, {Message: "7"}, {Message: "null"}, {}}, err.Errors)
-	})
-	t.Run("takes one error that is no list", func(t *testing.T) {
-		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1, Message: "m"}}, get(t, 404, nil, `{"success":false,"errors":{"code":1,"message":"m"}}`).Errors)
-	})
-	t.Run("takes nothing for no error", func(t *testing.T) {
-		for _, body := range []string{`[]`, `{}`, `""`, `null`, `[ ]`} {
-			assert.Nil(t, get(t, 404, nil, `{"success":false,"errors":`+body+`,"messages":`+body+`}`).Errors, body)
-		}
-	})
-	t.Run("takes codes that no number holds", func(t *testing.T) {
-		err := get(t, 404, nil, `{"success":false,"errors":[{"code":1001,"message":"secret_not_found"},{"code":1e999},{"code":-1e999}]}`)
-		require.ErrorIs(t, err, secretsstore.ErrSecretNotFound)
-		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1001, Message: "secret_not_found"}, {Code: math.MaxInt32}, {Code: math.MinInt32}}, err.Errors)
-	})
-	t.Run("takes names in another case", func(t *testing.T) {
-		err := get(t, 404, nil, `{"success":false,"ERRORS":[{"Code":1001,"MESSAGE":"m","S\u006furce":{"Pointer":"/a"}}]}`)
-		assert.Equal(t, []secretsstore.ErrorDetail{{Code: 1001, Message: "m", Source: secretsstore.ErrorSource{Pointer: "/a"}}}, err.Errors)
-	})
-	t.Run("takes errors without a success", func(t *testing.T) {
-		for _, success := range []string{``, `"success":null,`, `"success":"false",`} {
-			err := get(t, 404, nil, `{`+success+`"errors":[{"code":1001,"message":"secret_not_found"}],"messages":["m"],"result":{}}`)
-			require.ErrorIs(t, err, secretsstore.ErrSecretNotFound)
-			assert.Equal(t, []secretsstore.Message{{Message: "m"}}, err.Messages)
-			assert.NotEmpty(t, err.Body)
-			assert.ErrorContains(t, err, "404 Not Found: secret_not_found [1001] (ray")
-		}
-	})
-	t.Run("any of several errors counts", func(t *testing.T) {
-		err := get(t, 400, nil, `{"success":false,"errors":[{"code":1,"message":"x"},{"code":1001,"message":"store_not_found"},{"code":1003,"message":"secret_name_already_exists"}]}`)
-		assert.ElementsMatch(t, []string{"ErrStoreNotFound", "ErrNotFound", "ErrAlreadyExists"}, matches(err))
-	})
-	t.Run("reads Retry-After in seconds", func(t *testing.T) {
-		err := get(t, 429, http.Header{"Retry-After": {"300"}}, failure(971, "x"))
-		assert.Equal(t, 5*time.Minute, err.RetryAfter)
-		assert.ErrorContains(t, err, "retry after 5m0s")
-	})
-	t.Run("reads Retry-After as a date, by the server's clock", func(t *testing.T) {
-		err := get(t, 429, http.Header{"Date": {"Sun, 22 Nov 2026 20:00:00 GMT"}, "Retry-After": {"Sun, 22 Nov 2026 20:00:42 GMT"}}, failure(971, "x"))
-		assert.Equal(t, 42*time.Second, err.RetryAfter)
-	})
-	t.Run("keeps the rate limit", func(t *testing.T) {
-		err := get(t, 429, http.Header{"Ratelimit": {`"default";r=0;t=30`}, "Ratelimit-Policy": {`"default";q=100;w=60`}}, failure(971, "x"))
-		assert.Equal(t, &secretsstore.RateLimit{Name: "default", Quota: 100, Reset: 30 * time.Second, Window: time.Minute}, err.RateLimit)
-	})
 }
 
-// An answer that is not the API's is an APIError that keeps its start.
-func TestErrorsWithoutEnvelope(t *testing.T) {
-	page := "<html><head><title>502 Bad Gateway</title></head>" + strings.Repeat("<p>cloudflare</p>", 1000)
-	for name, tc := range map[string]struct {
-		status     int
-		body, kept string
-		want       []string
-	}{
-		"a page of the edge":            {502, page, page[:2048] + "…", []string{"ErrServer"}},
-		"a page with 403":               {403, "<html>blocked", "<html>blocked", []string{"ErrForbidden"}},
-		"nothing":                       {500, "", "", []string{"ErrServer"}},
-		"JSON that is no envelope":      {400, `{"error":"x"}`, `{"error":"x"}`, []string{"ErrInvalidRequest"}},
-		"a list":                        {404, `[]`, `[]`, []string{"ErrNotFound"}},
-		"success:true with a bad state": {500, `{"success":true,"result":{}}`, "", []string{"ErrServer"}},
-		"a cut envelope":                {404, `{"success":false,"errors":[{"code":1001,"mess`, `{"success":false,"errors":[{"code":1001,"mess`, []string{"ErrNotFound"}},
-		"more than is read":             {500, strings.Repeat("x", 9<<20), strings.Repeat("x", 2048) + "…", []string{"ErrServer"}},
-		"a character that is cut":       {500, strings.Repeat("x", 2047) + "é", strings.Repeat("x", 2047) + "…", []string{"ErrServer"}},
-		"a status that is none":         {99, "", "", []string{}},
-		"a status of the past":          {304, "", "", []string{}},
+// Neither a gateway's page nor an invalid route means that a secret is gone.
+func TestDeleteFailsIfNothingSaysThatTheSecretIsGone(t *testing.T) {
+	for _, notFound := range []func() *http.Response{
+		response(404, failure(7003, "Could not route to /x, perhaps your object identifier is invalid?")),
+		response(404, failure(7000, "No route for that URI")),
+		response(404, failure(1000, "not found")),
+		response(404, "<html>404 Not Found", "Content-Type: text/html"),
+		response(404, `{"success":false,"error":[{"code":1,"message":"x"}]}`),
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, resp, err := newClient(t, answering(tc.status, tc.body)).Secrets.Get(t.Context(), storeID, secretID)
+		synctest.Test(t, func(t *testing.T) {
+			_, err := newClient(t, respondWith(notFound)).Secrets.Delete(t.Context(), storeID, secretID)
+			assert.Equal(t, []string{"ErrInvalidRequest"}, matches(err))
+
+			_, err = newClient(t, respondWith(response(502, ""), notFound)).Secrets.Delete(t.Context(), storeID, secretID)
+			assert.Equal(t, []string{"ErrInvalidRequest", "ErrOutcomeUnknown"}, matches(err), "on a retry")
+		})
+	}
+}
+
+func TestErrorsOfOtherFormsAreRetried(t *testing.T) {
+	for _, respond := range []func() *http.Response{
+		response(530, `{"error_code":1016,"error_name":"origin_dns_error","detail":"d","owner_action_required":true,"retryable":true}`),
+		response(400, failure(10429, "slow down")), response(400, failure(10300, "slow down")), response(200, failure(971, "slow down")),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			_, resp, err := newClient(t, respondWith(respond)).Secrets.Get(t.Context(), storeID, secretID)
 			var apiErr *secretsstore.APIError
 			require.ErrorAs(t, err, &apiErr)
-			assert.Equal(t, tc.kept, apiErr.Body)
-			assert.Empty(t, apiErr.Errors)
-			assert.ElementsMatch(t, tc.want, matches(err))
-			assert.Less(t, len(err.Error()), 500)
-			require.NotNil(t, resp)
-			assert.Equal(t, tc.status, resp.StatusCode)
+			assert.Equal(t, 4, apiErr.Attempts, err)
+			assert.Equal(t, 4, resp.Attempts)
 		})
 	}
 }
 
-func TestErrorTextIsOneLineToActOn(t *testing.T) {
-	const path = "/accounts/" + accountID + "/secrets_store/stores/" + storeID + "/secrets/" + secretID
-	for name, tc := range map[string]struct {
-		status     int
-		body, want string
+func TestErrorTexts(t *testing.T) {
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("shutting down"))
+	const ray, path = "ray 8f00c0ffee-AMS", "/accounts/a/secrets_store/stores/s/secrets/x"
+	for _, tt := range []struct {
+		name    string
+		ctx     context.Context // nil: one that does not end
+		respond func() *http.Response
+		err     error // of the transport
+		patch   bool  // instead of a get
+		retry   bool
+		want    string
 	}{
-		"a missing secret": {404, failure(1001, "secret_not_found"), "secretsstore: GET " + path + ": 404 Not Found: secret_not_found [1001] (ray 8f00c0ffee-AMS)"},
-		"bad credentials":  {401, failure(10000, "Authentication error"), "secretsstore: GET " + path + ": 401 Unauthorized: Authentication error [10000]: check the credentials (ray 8f00c0ffee-AMS)"},
-		"a permission":     {403, failure(10000, "Authentication error"), "secretsstore: GET " + path + ": 403 Forbidden: Authentication error [10000]: check the account and the permissions of the credentials (ray 8f00c0ffee-AMS)"},
-		"a redirect":       {307, "", "secretsstore: GET " + path + ": 307 Temporary Redirect: redirects are not followed: check the base URL (ray 8f00c0ffee-AMS)"},
-		"a page":           {521, "<html>\x1b[31m\r\nFake: log line", "secretsstore: GET " + path + `: 521: no answer of the API but "<html>\x1b[31m\r\nFake: log line" (ray 8f00c0ffee-AMS)`},
-		"a message with a line break": {400, `{"success":false,"errors":[{"code":1001,"message":"x\ny\u001b[2J\u2028z\u202ea\u200bb"}]}`,
-			"secretsstore: GET " + path + ": 400 Bad Request: x y [2J z a b [1001] (ray 8f00c0ffee-AMS)"},
-		"more errors than one reads": {400, `{"success":false,"errors":["a","b","c","d","e","f","g"]}`,
-			"secretsstore: GET " + path + ": 400 Bad Request: a; b; c; d; e; and 2 more (ray 8f00c0ffee-AMS)"},
+		{name: "an error", respond: response(404, failure(1001, "secret_not_found")),
+			want: "404 Not Found: secret_not_found (code 1001) (" + ray + ")"},
+		{name: "bad credentials", respond: response(401, failure(10000, "Authentication error")),
+			want: "401 Unauthorized: Authentication error (code 10000): check the credentials (" + ray + ")"},
+		{name: "a missing permission", respond: response(403, failure(10000, "Authentication error")),
+			want: "403 Forbidden: Authentication error (code 10000): check the account and the permissions of the credentials (" + ray + ")"},
+		{name: "a pointer and a chain", respond: response(400, `{"success":false,"errors":[{"code":6003,"message":"Invalid request headers","source":{"pointer":"/scopes/1"},"error_chain":[{"code":6111,"message":"Invalid format for Authorization header"}]}]}`),
+			want: "400 Bad Request: Invalid request headers (code 6003) at /scopes/1: Invalid format for Authorization header (code 6111): check the credentials (" + ray + ")"},
+		{name: "several errors", respond: response(400, `{"success":false,"errors":["a","b","c","d","e","f","g"]}`),
+			want: "400 Bad Request: a; b; c; d; e; and 2 more (" + ray + ")"},
+		{name: "a redirect", respond: response(307, ""),
+			want: "307 Temporary Redirect: redirects are not followed, check the base URL (" + ray + ")"},
+		{name: "error instead of errors", respond: response(400, `{"success":false,"error":[{"code":2001,"message":"Please configure"}]}`),
+			want: `400 Bad Request: {"success":false,"error":[{"code":2001,"message":"Please configure"}]} (` + ray + ")"},
+		{name: "a message alone", respond: response(200, `{"success":false,"message":"No route"}`),
+			want: `200 OK: {"success":false,"message":"No route"} (` + ray + ")"},
+		{name: "a page of the edge", respond: response(521, "<html>\n<title>Web server is down"),
+			want: "521: <html> <title>Web server is down (" + ray + ")"},
+		{name: "no text at all", respond: response(500, ""),
+			want: "500 Internal Server Error (" + ray + ")"},
+		{name: "a rate limit", respond: response(429, failure(971, "Please wait"), "Retry-After: 300"),
+			want: "429 Too Many Requests: Please wait (code 971) (retry after 5m0s, " + ray + ")"},
+		{name: "several attempts", respond: response(503, ""), retry: true,
+			want: "503 Service Unavailable (4 attempts, " + ray + ")"},
+		{name: "no result", respond: response(200, `{"success":true}`),
+			want: `200 OK: invalid response: no result (content type "application/json", ` + ray + `): body: {"success":true}`},
+		{name: "a page instead of an envelope", respond: response(200, "<html>"),
+			want: `200 OK: invalid response: invalid JSON at byte N (content type "application/json", ` + ray + `): body: <html>`},
+		{name: "an empty body", respond: response(200, ""),
+			want: `200 OK: invalid response: no result (content type "application/json", ` + ray + `): empty body`},
+		{name: "a truncated body", respond: truncated, patch: true,
+			want: `200 OK: invalid response: truncated body: unexpected EOF (content type "application/json", ` + ray + `): body: {"success":true,"result":{: outcome unknown: the request may have been applied`},
+		{name: "a write that may have been applied", respond: response(502, ""), patch: true,
+			want: "502 Bad Gateway (" + ray + "): outcome unknown: the request may have been applied"},
+		{name: "no connection", err: &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, retry: true,
+			want: "dial tcp 192.0.2.1:443: connect: connection refused (4 attempts)"},
+		{name: "an ended context", ctx: ended, want: "context canceled: shutting down"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, _, err := newClient(t, answering(tc.status, tc.body)).Secrets.Get(t.Context(), storeID, secretID)
-			require.EqualError(t, err, tc.want)
+		t.Run(tt.name, func(t *testing.T) {
+			call := func(t *testing.T) {
+				api := &fakeAPI{respond: func(*http.Request) (*http.Response, error) {
+					if tt.err != nil {
+						return nil, tt.err
+					}
+					return tt.respond(), nil
+				}}
+				opts := []secretsstore.RequestOption{secretsstore.WithAccountID("a")}
+				if !tt.retry {
+					opts = append(opts, oneAttempt)
+				}
+				ctx, method := t.Context(), "GET "
+				if tt.ctx != nil {
+					ctx = tt.ctx
+				}
+				_, _, err := newClient(t, api).Secrets.Get(ctx, "s", "x", opts...)
+				if tt.patch {
+					method = "PATCH "
+					_, _, err = newClient(t, api).Secrets.Patch(ctx, "s", "x", commentPatch, opts...)
+				}
+				require.Error(t, err)
+				text := regexp.MustCompile(`byte \d+`).ReplaceAllString(err.Error(), "byte N") // depends on encoding/json
+				assert.Equal(t, "secretsstore: "+method+path+": "+tt.want, text)
+				assert.NotRegexp(t, `Err[A-Z]|\b[a-z]+\.[A-Z]|0x`, err.Error(), "no Go identifiers")
+			}
+			if tt.retry {
+				synctest.Test(t, call)
+			} else {
+				call(t)
+			}
 		})
 	}
-	t.Run("an answer that can't be read", func(t *testing.T) {
-		w := &wire{answer: func(*http.Request) (*http.Response, error) {
-			resp := response(200, "<html>\x1b[31m\nFake: log line")
-			resp.Header.Set("Content-Type", "text/html\x1b[31m\nFake: log line")
-			return resp, nil
-		}}
-		_, _, err := newClient(t, w).Secrets.Get(t.Context(), storeID, secretID)
-		require.ErrorContains(t, err, `; what came was "<html>\x1b[31m\nFake: log line" as text/html [31m Fake: log line (ray 8f00c0ffee-AMS)`)
-	})
-	t.Run("no answer", func(t *testing.T) {
-		w := &wire{answer: func(*http.Request) (*http.Response, error) {
-			return nil, errors.New("malformed HTTP response \"\x1b[31m\nFake: log line\"")
-		}}
-		_, _, err := newClient(t, w).Secrets.Get(t.Context(), storeID, secretID)
-		require.EqualError(t, err, "secretsstore: GET "+path+`: malformed HTTP response " [31m Fake: log line"`)
-	})
 }
 
-func TestAPIErrorLogsAsAGroup(t *testing.T) {
-	var b bytes.Buffer
-	err := &secretsstore.APIError{StatusCode: 404, Method: "GET", Path: "/x", RayID: "r\ns", RetryAfter: time.Second, Attempts: 2,
-		Errors: []secretsstore.ErrorDetail{{Code: 1001, Message: "secret_not_found\nlevel=ERROR"}}}
-	slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
+// truncated is a success whose body ends early.
+func truncated() *http.Response {
+	resp := response(200, `{"success":true,"result":{`)()
+	resp.Body = io.NopCloser(io.MultiReader(resp.Body, iotestErrReader{}))
+	return resp
+}
+
+type iotestErrReader struct{}
+
+func (iotestErrReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// Whenever a response was received, it is returned.
+func TestResponseIsReturnedWithErrors(t *testing.T) {
+	for name, call := range methods {
+		if slices.Contains(composites, name) {
+			continue
 		}
-		return a
-	}})).Info("failed", "err", err)
-	assert.Equal(t, `level=INFO msg=failed err.method=GET err.path=/x err.status=404 err.attempts=2 err.ray_id="r s" err.retry_after=1s err.errors="[secret_not_found level=ERROR [1001]]"`+"\n", b.String())
+		for _, respond := range []func() *http.Response{
+			response(404, failure(1001, "secret_not_found")), response(500, "<html>"), response(200, "<html>"), response(200, failure(1, "x")), response(302, ""), truncated, lost,
+		} {
+			resp, err := call(arguments{ctx: t.Context(), client: newClient(t, respondWith(respond), oneAttempt), store: storeID, secret: secretID})
+			assert.Error(t, err, name)
+			if want := respond(); want == nil {
+				assert.Nil(t, resp, name)
+			} else if assert.NotNil(t, resp, name) {
+				assert.Equal(t, want.StatusCode, resp.StatusCode, name)
+			}
+		}
+	}
+}
+
+func TestErrorsAs(t *testing.T) {
+	client := newClient(t, respondWith(response(404, failure(1001, "secret_not_found"), "Retry-After: 7", `Ratelimit: "default";r=1;t=2`)))
+	_, _, err := client.Secrets.Patch(t.Context(), "s", "x", commentPatch, secretsstore.WithAccountID("a"))
+	err = fmt.Errorf("rotate: %w", err)
+	var apiErr *secretsstore.APIError
+	require.ErrorAs(t, err, &apiErr)
+	assert.Equal(t, []any{404, "PATCH", "/accounts/a/secrets_store/stores/s/secrets/x", "8f00c0ffee-AMS", 7 * time.Second, 1},
+		[]any{apiErr.StatusCode, apiErr.Method, apiErr.Path, apiErr.RayID, apiErr.RetryAfter, apiErr.Attempts})
+	assert.Equal(t, &secretsstore.RateLimit{Name: "default", Remaining: 1, Reset: 2 * time.Second}, apiErr.RateLimit)
+
+	_, _, err = newClient(t, respondWith(response(200, "<html>"))).Secrets.Get(t.Context(), "s", "x", secretsstore.WithAccountID("a"))
+	var respErr *secretsstore.ResponseError
+	require.ErrorAs(t, err, &respErr)
+	assert.Equal(t, []any{200, "GET", "/accounts/a/secrets_store/stores/s/secrets/x", "application/json", "8f00c0ffee-AMS", 1, "<html>"},
+		[]any{respErr.StatusCode, respErr.Method, respErr.Path, respErr.ContentType, respErr.RayID, respErr.Attempts, respErr.Body})
+
+	_, _, err = newClient(t, respondWith(lost), oneAttempt).Secrets.Get(t.Context(), "s", "x", secretsstore.WithAccountID("a"))
+	var reqErr *secretsstore.RequestError
+	require.ErrorAs(t, err, &reqErr)
+	assert.Equal(t, []any{"GET", "/accounts/a/secrets_store/stores/s/secrets/x", 1}, []any{reqErr.Method, reqErr.Path, reqErr.Attempts})
+
+	_, _, err = client.Secrets.BulkCreate(t.Context(), storeID, []secretsstore.SecretCreate{newSecret, {Name: "B"}})
+	var argErr *secretsstore.ArgumentError
+	require.ErrorAs(t, err, &argErr)
+	assert.Equal(t, &secretsstore.ArgumentError{Argument: "secrets[1].scopes", Reason: "must not be empty"}, argErr)
+	assert.Equal(t, []string{"ErrInvalidArgument"}, matches(argErr))
+}
+
+func TestRetryable(t *testing.T) {
+	// fail returns the error of a call that receives respond.
+	fail := func(respond func() *http.Response, name string, opts ...secretsstore.Option) error {
+		client := newClient(t, respondWith(respond), append(opts, oneAttempt)...)
+		return second(methods[name](arguments{ctx: t.Context(), client: client, store: storeID, secret: secretID}))
+	}
+	do := func(method string) error {
+		return second(newClient(t, respondWith(response(502, "")), oneAttempt).Do(t.Context(), method, "/a", nil, nil))
+	}
+	source := func(token string, err error) secretsstore.Option {
+		return secretsstore.WithTokenSource(secretsstore.TokenSourceFunc(func(context.Context) (string, error) { return token, err }))
+	}
+	tooLarge := response(200, `{"success":true,"result":{"id":"a","scopes":[`+strings.Repeat(`"",`, 100_001)+`""]}}`)
+	for _, tt := range []struct {
+		name  string
+		err   error
+		after time.Duration
+		want  bool
+	}{
+		{name: "no error"},
+		{name: "another error", err: io.EOF},
+		{name: "an invalid argument", err: &secretsstore.ArgumentError{Argument: "value"}},
+		{name: "a 404", err: &secretsstore.APIError{StatusCode: 404}},
+		{name: "a 408", err: &secretsstore.APIError{StatusCode: 408}, want: true},
+		{name: "a 429", err: &secretsstore.APIError{StatusCode: 429, RetryAfter: 30 * time.Second}, after: 30 * time.Second, want: true},
+		{name: "a 501", err: &secretsstore.APIError{StatusCode: 501}},
+		{name: "a 503", err: &secretsstore.APIError{StatusCode: 503}, want: true},
+		{name: "a rate limit at 400", err: &secretsstore.APIError{StatusCode: 400, Errors: []secretsstore.Detail{{Code: 10429}}}, want: true},
+		{name: "a wait that was not started", err: &secretsstore.WaitError{Wait: 5 * time.Second}, after: 5 * time.Second, want: true},
+		{name: "a user's own rate limit", err: fmt.Errorf("queue: %w", secretsstore.ErrRateLimited), want: true},
+		{name: "a write that is not a success", err: fail(response(400, failure(1003, "maximum_secrets_exceeded")), "Secrets.Create")},
+		{name: "a create with unknown outcome", err: fail(response(502, ""), "Secrets.Create")},
+		{name: "a duplicate with unknown outcome", err: fail(lost, "Secrets.Duplicate")},
+		{name: "a create that was rate limited", err: fail(response(429, "", "Retry-After: 9"), "Secrets.Create"), after: 9 * time.Second, want: true},
+		{name: "a patch with unknown outcome", err: fail(response(502, ""), "Secrets.Patch"), want: true},
+		{name: "a delete with unknown outcome", err: fail(lost, "Secrets.Delete"), want: true},
+		{name: "a POST of Do with unknown outcome", err: do(http.MethodPost)},
+		{name: "a PATCH of Do with unknown outcome", err: do(http.MethodPatch)},
+		{name: "a PUT of Do with unknown outcome", err: do(http.MethodPut), want: true},
+		{name: "a lost response", err: fail(lost, "Secrets.Get"), want: true},
+		{name: "an untrusted certificate", err: fail(nil, "Secrets.Get", secretsstore.WithHTTPClient(&http.Client{Transport: &fakeAPI{respond: func(*http.Request) (*http.Response, error) {
+			return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+		}}}))},
+		{name: "a truncated response", err: fail(truncated, "Secrets.Get"), want: true},
+		{name: "a response that is too large", err: fail(tooLarge, "Secrets.Get")},
+		{name: "a limiter's wait", err: fail(nil, "Secrets.Get", secretsstore.WithLimiter(limiterFunc(func(context.Context) error { return &secretsstore.WaitError{Wait: time.Minute} }))), after: time.Minute, want: true},
+		{name: "a limiter's error", err: fail(nil, "Secrets.Create", secretsstore.WithLimiter(limiterFunc(func(context.Context) error { return io.EOF }))), want: true},
+		{name: "a token source that fails", err: fail(nil, "Secrets.Create", source("", io.EOF)), want: true},
+		{name: "a token source without a token", err: fail(nil, "Secrets.Get", source("", nil))},
+		{name: "a token source with an invalid token", err: fail(nil, "Secrets.Get", source("a\n", nil))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.err != nil {
+				tt.err = fmt.Errorf("reconcile: %w", tt.err)
+			}
+			after, ok := secretsstore.Retryable(tt.err)
+			assert.Equal(t, tt.want, ok)
+			assert.Equal(t, tt.after, after)
+		})
+	}
 }

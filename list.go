@@ -1,20 +1,19 @@
 package secretsstore
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/google/go-querystring/query"
 )
 
-// Order is the field that a list is sorted by. Where none is given the API sorts
-// by the time of creation.
+// An Order is the field that a list is sorted by. The API's default is the time of
+// creation. Stores have neither a comment nor a status.
 type Order string
 
-// The orders of the API. Stores have neither a comment nor a status.
+// The orders that are documented.
 const (
 	OrderName     Order = "name"
 	OrderComment  Order = "comment"
@@ -23,176 +22,139 @@ const (
 	OrderStatus   Order = "status"
 )
 
-// Direction is the direction that a list is sorted in. Where none is given the
-// API's is descending.
+// A Direction is the direction in which a list is sorted. The API's default is Descending.
 type Direction string
 
-// The directions of the API.
+// The directions that are documented.
 const (
 	Ascending  Direction = "asc"
 	Descending Direction = "desc"
 )
 
-// maxPerPage is the most that the API gives on a page.
-const maxPerPage = 100
-
-// maxPages is how many pages a list can have: more than any account fills.
-const maxPages = 100_000
-
-// SecretListOptions say which secrets are listed, and how. A field that is zero
-// is not sent; nil options are the same as zero ones.
+// SecretListOptions select the secrets of a list. Zero fields are not sent.
 type SecretListOptions struct {
-	Page      int       `url:"page,omitempty"`     // from 1; All begins there
-	PerPage   int       `url:"per_page,omitempty"` // at most 100; 0: the API's 20, but 100 in All
+	Page      int       `url:"page,omitempty"`     // from 1
+	PerPage   int       `url:"per_page,omitempty"` // 0: 20 by List, 100 by All; the API's maximum is 100
 	Order     Order     `url:"order,omitempty"`
 	Direction Direction `url:"direction,omitempty"`
-	Search    string    `url:"search,omitempty"`       // part of the name or comment
-	Scopes    []Scope   `url:"scopes,comma,omitempty"` // secrets that have these scopes
+	Search    string    `url:"search,omitempty"`       // a part of the name or of the comment
+	Scopes    []Scope   `url:"scopes,comma,omitempty"` // those that the secrets have
 }
 
-// StoreListOptions say how the stores are listed. A field that is zero is not
-// sent; nil options are the same as zero ones.
+// StoreListOptions select the stores of a list. Zero fields are not sent.
 type StoreListOptions struct {
-	Page      int       `url:"page,omitempty"`     // from 1; All begins there
-	PerPage   int       `url:"per_page,omitempty"` // at most 100; 0: the API's 20, but 100 in All
-	Order     Order     `url:"order,omitempty"`    // OrderName, OrderCreated or OrderModified
+	Page      int       `url:"page,omitempty"`     // from 1
+	PerPage   int       `url:"per_page,omitempty"` // 0: 20 by List, 100 by All; the API's maximum is 100
+	Order     Order     `url:"order,omitempty"`
 	Direction Direction `url:"direction,omitempty"`
 }
 
-func (o SecretListOptions) check() error {
-	if err := checkText("search", o.Search); err != nil {
-		return err
+func (o *SecretListOptions) encode() (string, error) {
+	if o == nil {
+		return "", nil
 	}
-	if err := checkScopes("", o.Scopes); err != nil {
-		return err
+	if err := checkPage(o.Page, o.PerPage); err != nil {
+		return "", err
+	}
+	if err := checkText("search", o.Search); err != nil {
+		return "", err
 	}
 	for _, scope := range o.Scopes {
 		if strings.Contains(string(scope), ",") {
-			return invalid("scopes has %q: a comma parts two scopes", scope)
+			return "", invalid("scopes", "contains a comma, which separates scopes")
 		}
 	}
-	return checkPage(o.Page, o.PerPage, o.Direction, o.Order, OrderName, OrderComment, OrderCreated, OrderModified, OrderStatus)
-}
-
-func (o StoreListOptions) check() error {
-	return checkPage(o.Page, o.PerPage, o.Direction, o.Order, OrderName, OrderCreated, OrderModified)
-}
-
-func checkPage(page, perPage int, direction Direction, order Order, orders ...Order) error {
-	switch {
-	case page < 0:
-		return invalid("page is %d: pages count from 1", page)
-	case perPage < 0 || perPage > maxPerPage:
-		return invalid("per page is %d: it must be 1 to %d", perPage, maxPerPage)
-	case direction != "" && direction != Ascending && direction != Descending:
-		return invalid("direction is %q: it must be %q or %q", direction, Ascending, Descending)
-	case order != "" && !slices.Contains(orders, order):
-		return invalid("order is %q: it must be one of %q", order, orders)
+	if err := checkScopes("scopes", o.Scopes); err != nil {
+		return "", err
 	}
-	return nil
+	return encodeQuery(o)
 }
 
-// encodeQuery makes the query of tagged options.
+func (o *StoreListOptions) encode() (string, error) {
+	if o == nil {
+		return "", nil
+	}
+	if err := checkPage(o.Page, o.PerPage); err != nil {
+		return "", err
+	}
+	return encodeQuery(o)
+}
+
+// encodeQuery encodes options with url tags.
 func encodeQuery(options any) (string, error) {
 	values, err := query.Values(options)
 	if err != nil {
-		return "", invalid("options can't be encoded: %v", err)
+		return "", invalid("options", err.Error())
 	}
 	return values.Encode(), nil
 }
 
-// listed is what a list consists of.
-type listed interface {
-	result
-	identity() string
-}
+const (
+	allPerPage = 100
+	maxPages   = 10_000
+)
 
-// listPage makes one request for a page.
-func listPage[E listed](ctx context.Context, c *core, op operation, options any, opts []RequestOption) (items []E, resp *Response, err error) {
-	if op.query, err = encodeQuery(options); err != nil {
-		return nil, nil, err
-	}
-	return callList[E](ctx, c, op, opts)
-}
+// An identified is an item of a list.
+type identified interface{ identity() string }
 
-// allPages yields what is on every page from first on, of perPage each; it holds
-// one page at a time. An error ends it and is yielded once.
-//
-// It stops where the answers say that the list ends, and trusts none that
-// contradicts itself: a server that answers each page with the first one, or that
-// counts what it does not list, ends it with an error, and neither in a loop nor
-// with a part of the list.
-func allPages[E listed](first, perPage int, fetch func(page, perPage int) ([]E, *Response, error)) iter.Seq2[E, error] {
-	if first == 0 {
-		first = 1
-	}
-	if perPage == 0 {
-		perPage = maxPerPage
-	}
-	return func(yield func(E, error) bool) {
-		var none E
-		before, these := make(map[string]struct{}), make(map[string]struct{})
+func (s *Secret) identity() string { return s.ID }
+func (s *Store) identity() string  { return s.ID }
+
+// allPages returns an iterator over the items of all pages from first on. It ends at a page
+// that is empty, or shorter than requested unless a hint says that there is more. Hints
+// decide nothing else: they can be wrong.
+func allPages[T identified](first, perPage int, fetch func(page, perPage int) ([]T, *Response, error)) iter.Seq2[T, error] {
+	first, perPage = cmp.Or(first, 1), cmp.Or(perPage, allPerPage)
+	return func(yield func(T, error) bool) {
+		var zero T
+		seen := make(map[string]struct{})
 		for page := first; ; page++ {
-			items, resp, err := fetch(page, perPage)
-			if err != nil {
-				yield(none, err)
+			if page-first == maxPages {
+				yield(zero, listError("the list has more than %d pages", maxPages))
 				return
 			}
-			more, err := moreAfter(page, perPage, len(items), resp.ResultInfo)
+			items, resp, err := fetch(page, perPage)
 			if err != nil {
-				yield(none, err)
+				yield(zero, err)
 				return
 			}
 			isNew := false
 			for _, item := range items {
-				// What another writer adds moves the list on by one, so that the end of a
-				// page comes again on the next.
-				id := item.identity()
-				these[id] = struct{}{}
-				if _, again := before[id]; again {
-					continue
+				if _, again := seen[item.identity()]; again {
+					continue // concurrent creates move items to the next page
 				}
 				isNew = true
+				seen[item.identity()] = struct{}{}
 				if !yield(item, nil) {
 					return
 				}
 			}
-			if len(items) > 0 && !isNew {
-				yield(none, listError("page %d brings nothing that page %d did not have", page, page-1))
+			switch {
+			case len(items) == 0:
+				return
+			case !isNew:
+				yield(zero, listError("page %d of the list repeats earlier pages", page))
+				return
+			case len(items) < perPage && !hintsAtMore(resp.ResultInfo, page, perPage, len(items), len(seen)):
 				return
 			}
-			if !more {
-				return
-			}
-			if page-first+1 == maxPages {
-				yield(none, listError("it has more than %d pages", maxPages))
-				return
-			}
-			before, these = these, before
-			clear(these)
 		}
 	}
 }
 
-// moreAfter says whether a page comes after this one, which has so many items.
-func moreAfter(page, perPage, items int, info *ResultInfo) (bool, error) {
-	if info != nil && info.Page > 0 && info.Page != page {
-		return false, listError("asked for page %d, the API gave page %d", page, info.Page)
+// hintsAtMore reports whether there is a page after this one, which is shorter than
+// requested. seen is the number of items of all pages that were read: the pages before
+// can have been as short.
+func hintsAtMore(info *ResultInfo, page, perPage, items, seen int) bool {
+	if info == nil {
+		return false
 	}
-	if info != nil && info.PerPage > 0 {
-		perPage = info.PerPage // the API may give less on a page than it was asked for
+	if 0 < info.PerPage && info.PerPage < perPage {
+		perPage = info.PerPage
 	}
-	if info == nil || info.TotalCount == 0 {
-		return items > 0 && items >= perPage, nil
-	}
-	left := max(0, info.TotalCount-(page-1)*perPage)
-	if items != min(left, perPage) {
-		return false, listError("page %d has %d items, which total_count %d with %d a page does not explain", page, items, info.TotalCount, perPage)
-	}
-	return left > perPage, nil
+	return items >= perPage || page < info.TotalPages || seen < info.TotalCount
 }
 
-// listError is about a list of pages that can't be right.
 func listError(format string, args ...any) error {
-	return fmt.Errorf("secretsstore: listing: "+format+": %w", append(args, ErrInvalidResponse)...)
+	return fmt.Errorf("secretsstore: %w: "+format, append([]any{ErrInvalidResponse}, args...)...)
 }

@@ -6,37 +6,43 @@ import (
 	"time"
 )
 
-// logAttempt writes the record of one attempt. It names what was asked and what
-// came of it, and never a header or a body.
-func (c *core) logAttempt(ctx context.Context, r *request, n int, o *outcome, started time.Time) {
-	if c.logger == nil || !c.logger.Enabled(ctx, slog.LevelDebug) {
-		return
+// logAttempts logs each attempt, without any header or body.
+func logAttempts(l *slog.Logger) layer {
+	if l == nil {
+		return nil
 	}
-	attrs := []slog.Attr{
-		slog.String("method", r.op.method),
-		slog.String("path", r.path),
-		slog.Int("status", o.status),
-		slog.Int("attempt", n),
-		slog.Duration("duration", time.Since(started)),
-		slog.String("ray_id", oneLine(r.scrub(o.header.Get("Cf-Ray")))),
+	return func(next handler) handler {
+		return func(ctx context.Context, c *call) (*Response, error) {
+			if !l.Enabled(ctx, slog.LevelDebug) {
+				return next(ctx, c)
+			}
+			started := time.Now()
+			resp, err := next(ctx, c)
+			attrs := []slog.Attr{
+				slog.String("method", c.op.method),
+				slog.String("path", c.path),
+				slog.Int("attempt", c.attempt),
+				slog.Duration("duration", time.Since(started)),
+			}
+			if resp != nil {
+				attrs = append(attrs, slog.Int("status", resp.StatusCode), slog.String("ray_id", resp.RayID))
+			}
+			if err != nil {
+				attrs = append(attrs, slog.String("error", err.Error()))
+			}
+			l.LogAttrs(ctx, slog.LevelDebug, "secretsstore: attempt", attrs...)
+			return resp, err
+		}
 	}
-	if err := o.failure(); err != nil {
-		attrs = append(attrs, slog.String("error", oneLine(err.Error())))
-	}
-	c.logger.LogAttrs(ctx, slog.LevelDebug, "secretsstore: attempt", attrs...)
 }
 
-// logWait writes the record of a wait before it begins: after attempt n for a
-// retry, before it for the rate limit.
-func (c *core) logWait(ctx context.Context, r *request, n int, message string, wait time.Duration, reason string) {
-	if c.logger == nil {
-		return
-	}
-	c.logger.LogAttrs(ctx, slog.LevelWarn, message,
-		slog.String("method", r.op.method),
-		slog.String("path", r.path),
-		slog.Int("attempt", n),
+// logWait logs a wait before it starts.
+func (c *call) logWait(ctx context.Context, wait time.Duration, reason string) {
+	c.log.LogAttrs(ctx, slog.LevelWarn, "secretsstore: waiting",
+		slog.String("method", c.op.method),
+		slog.String("path", c.path),
+		slog.Int("attempt", c.attempt),
 		slog.Duration("wait", wait),
-		slog.String("reason", oneLine(reason)),
+		slog.String("reason", reason),
 	)
 }

@@ -1,8 +1,7 @@
-package secretsstore_test
+package secretsstore
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -14,155 +13,108 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed-57d84f87/secretsstore-go"
 )
 
-// record is what a log's line holds.
-type record struct {
-	Level, Msg, Method, Path, Reason, Error string
-	RayID                                   string `json:"ray_id"`
-	Attempt, Status                         int
-	Wait                                    time.Duration
+// A logBuffer holds JSON records.
+type logBuffer struct{ bytes.Buffer }
+
+func (b *logBuffer) logger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(b, &slog.HandlerOptions{Level: level}))
 }
 
-// logged makes a logger of that level, and a function that reads what it wrote.
-func logged(t *testing.T, level slog.Level) (*slog.Logger, *bytes.Buffer, func() []record) {
-	var text bytes.Buffer
-	return slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: level})), &text, func() []record {
-		var records []record
-		for line := range strings.Lines(text.String()) {
-			var r record
-			require.NoError(t, json.Unmarshal([]byte(line), &r))
-			records = append(records, r)
-		}
-		return records
+func (b *logBuffer) records(t *testing.T) (records []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(b.String()) {
+		var record map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &record))
+		delete(record, "time")
+		records = append(records, record)
 	}
+	return records
 }
 
-func TestLogOfRetries(t *testing.T) {
-	steps := []step{
-		{status: 503, body: failed, header: map[string]string{"Retry-After": "2"}},
-		{err: refused},
-		{status: 200},
-	}
-	const path = "/accounts/" + accountID + "/secrets_store/stores/" + storeID + "/secrets/" + secretID
-	t.Run("each retry is one Warn record", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			logger, _, records := logged(t, slog.LevelInfo)
-			c := newClient(t, &story{steps: steps}, secretsstore.WithLogger(logger), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-			_, err := get(t.Context(), c)
-			require.NoError(t, err)
-			got := records()
-			require.Len(t, got, 2)
-			assert.Equal(t, record{Level: "WARN", Msg: "secretsstore: trying again", Method: "GET", Path: path, Attempt: 1, Wait: 2 * time.Second, Reason: "status 503"}, got[0])
-			assert.Equal(t, 2, got[1].Attempt)
-			assert.Equal(t, refused.Error(), got[1].Reason)
-		})
-	})
-	t.Run("each attempt is one Debug record", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			logger, _, records := logged(t, slog.LevelDebug)
-			c := newClient(t, &story{steps: steps}, secretsstore.WithLogger(logger), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-			_, err := get(t.Context(), c)
-			require.NoError(t, err)
-			var levels []string
-			for _, r := range records() {
-				levels = append(levels, r.Level)
-			}
-			assert.Equal(t, []string{"DEBUG", "WARN", "DEBUG", "WARN", "DEBUG"}, levels)
-		})
-	})
-	t.Run("a call that works, and one that is not repeated, write nothing above Debug", func(t *testing.T) {
-		for _, only := range []step{{status: 200}, {status: 404, body: gone}} {
-			logger, text, _ := logged(t, slog.LevelInfo)
-			_, _ = get(t.Context(), newClient(t, &story{steps: []step{only}}, secretsstore.WithLogger(logger)))
-			assert.Empty(t, text.String())
-		}
-	})
-	t.Run("a wait that is not begun is not logged", func(t *testing.T) {
-		logger, text, _ := logged(t, slog.LevelInfo)
-		c := newClient(t, &story{steps: []step{{status: 429, body: failed, header: map[string]string{"Retry-After": "300"}}}},
-			secretsstore.WithLogger(logger), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-		_, err := get(t.Context(), c)
-		require.ErrorIs(t, err, secretsstore.ErrRateLimited)
-		assert.Empty(t, text.String())
-	})
-}
-
-func TestLogOfWaitsForTheRateLimit(t *testing.T) {
+func TestLogRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		logger, _, records := logged(t, slog.LevelInfo)
-		c := newClient(t, &story{steps: []step{{status: 200, header: map[string]string{"Ratelimit": `"default";r=0;t=30`}}, {status: 200}}},
-			secretsstore.WithLogger(logger))
-		for range 3 {
-			_, err := get(t.Context(), c)
-			require.NoError(t, err)
-		}
-		got := records()
-		require.Len(t, got, 1, "one call waits, and then there is no header and no wait")
-		assert.Equal(t, "WARN", got[0].Level)
-		assert.Equal(t, "secretsstore: waiting", got[0].Msg)
-		assert.Equal(t, "rate limit", got[0].Reason)
-		assert.Equal(t, 1, got[0].Attempt)
-		assert.Equal(t, 30*time.Second, got[0].Wait)
+		busy := respond(429, nil, "Retry-After: 2")
+		busy.resp.RayID, busy.takes, busy.err = "8f00c0ffee-AMS", time.Second, nil // the error is that of decode
+		var buffer logBuffer
+		l := buffer.logger(slog.LevelDebug)
+		c := newTestCall(patchOp)
+		c.log = l
+		c.options.retry.BaseBackoff = 1
+		next := &fakeNext{attempts: []attempt{busy, {err: lost.err, takes: time.Second}, success}}
+		_, err := chain(next.handle, retry(new(budget), fixedToken), decode, logAttempts(l))(t.Context(), c)
+		require.NoError(t, err)
+
+		ns := func(d time.Duration) float64 { return float64(d) }
+		records := buffer.records(t)
+		require.Len(t, records, 5)
+		assert.LessOrEqual(t, records[3]["wait"], 2.0)
+		delete(records[3], "wait")
+		assert.Equal(t, []map[string]any{
+			{"level": "DEBUG", "msg": "secretsstore: attempt", "method": "PATCH", "path": "/path", "attempt": 1., "status": 429., "duration": ns(time.Second), "ray_id": "8f00c0ffee-AMS"},
+			{"level": "WARN", "msg": "secretsstore: waiting", "method": "PATCH", "path": "/path", "attempt": 2., "wait": ns(2 * time.Second), "reason": "429 Too Many Requests"},
+			{"level": "DEBUG", "msg": "secretsstore: attempt", "method": "PATCH", "path": "/path", "attempt": 2., "duration": ns(time.Second), "error": "secretsstore:  : unexpected EOF"},
+			{"level": "WARN", "msg": "secretsstore: waiting", "method": "PATCH", "path": "/path", "attempt": 3., "reason": "no response"},
+			{"level": "DEBUG", "msg": "secretsstore: attempt", "method": "PATCH", "path": "/path", "attempt": 3., "status": 200., "duration": 0., "ray_id": ""},
+		}, records)
 	})
 }
 
+func TestLogLevels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			name     string
+			level    slog.Level
+			attempts []attempt
+			records  int
+		}{
+			{name: "a success is below Info", level: slog.LevelInfo, attempts: []attempt{success}},
+			{name: "so is an error", level: slog.LevelInfo, attempts: []attempt{respond(404, nil)}},
+			{name: "a wait is above it", level: slog.LevelInfo, attempts: []attempt{lost, success}, records: 1},
+			{name: "a wait that is not started is not logged", level: slog.LevelInfo, attempts: []attempt{respond(429, nil, "Retry-After: 300")}},
+		} {
+			var buffer logBuffer
+			c := newTestCall(getOp)
+			c.log = buffer.logger(tt.level)
+			next := &fakeNext{attempts: tt.attempts}
+			_, _ = chain(next.handle, retry(new(budget), fixedToken), logAttempts(c.log))(t.Context(), c)
+			assert.Len(t, buffer.records(t), tt.records, tt.name)
+		}
+	})
+}
+
+// Records hold neither headers nor bodies, and server text in them is redacted and on one line.
 func TestLogHoldsNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const value = "s3cr3t-value"
-		logger, text, records := logged(t, slog.LevelDebug)
-		echo := &wire{answer: func(req *http.Request) (*http.Response, error) {
-			resp := response(503, `{"success":false,"errors":[{"code":1,"message":"`+value+` `+apiToken+`"}]}`)
-			resp.Header.Set("Cf-Ray", "a\nb "+apiToken)
-			resp.Header.Set("X-Echo", value+" "+req.Header.Get("Authorization"))
-			return resp, nil
-		}}
-		c := newClient(t, echo, secretsstore.WithLogger(logger), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-		_, _, err := c.Secrets.Patch(t.Context(), storeID, secretID, secretsstore.SecretPatch{Value: secretsstore.NewSecretValue(value)})
-		require.Error(t, err)
-		_, _, err = c.Secrets.Create(t.Context(), storeID, []secretsstore.SecretCreate{{Name: "A", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue(value)}})
-		require.Error(t, err)
-		assert.Len(t, records(), 14, "4 attempts and 3 retries, twice over")
-		logger.Error("failed", "error", err, "client", c)
-		assert.NotContains(t, text.String(), value)
-		assert.NotContains(t, text.String(), apiToken)
-		assert.NotContains(t, text.String(), "Bearer")
+		const value, gateway = "s3cr3t-value", "gateway-secret"
+		var buffer logBuffer
+		var failure error
+		client := newTestClient(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if failure != nil {
+				return nil, failure
+			}
+			h := header("Cf-Ray: "+value, "X-Echo: "+req.Header.Get("Authorization"), "Content-Type: "+gateway)
+			return httpResponse(503, `{"success":false,"errors":[{"code":1,"message":"`+value+" "+req.Header.Get("Authorization")+`"}]}`, h), nil
+		}), WithLogger(buffer.logger(slog.LevelDebug)), WithHeader("X-Gateway", gateway))
+		patch := SecretPatch{Value: NewSecretValue(value)}
+		_, _, err := client.Secrets.Patch(t.Context(), "store", "secret", patch)
+		require.ErrorIs(t, err, ErrServer)
+		failure = errors.New("from " + value + ":\nlevel=ERROR\x1b[2J")
+		_, _, err = client.Secrets.Patch(t.Context(), "store", "secret", patch)
+		require.ErrorIs(t, err, failure)
+		failure = errors.New("reset:\nlevel=ERROR\x1b[2J")
+		_, _, err = client.Secrets.Patch(t.Context(), "store", "secret", patch)
+		require.ErrorIs(t, err, failure)
+
+		assert.Len(t, buffer.records(t), 3*(4+3))
+		for _, secret := range []string{value, gateway, fixedToken.secret, "Bearer", `\n`, `\u001b`} {
+			assert.NotContains(t, buffer.String(), secret)
+		}
+		assert.Contains(t, buffer.String(), `"error":"secretsstore: PATCH /accounts/account/secrets_store/stores/store/secrets/secret: reset: level=ERROR [2J"`)
 	})
 }
 
-// A handler that escapes nothing writes what it gets.
-func TestLogRecordsAreOneLineEach(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		logger, _, records := logged(t, slog.LevelDebug)
-		api := &story{steps: []step{{err: errors.New("from the net:\nlevel=ERROR\x1b[2J")}, {status: 503, body: failed, header: map[string]string{"Cf-Ray": "r\nlevel=ERROR\x1b[2J"}}}}
-		_, err := get(t.Context(), newClient(t, api, secretsstore.WithLogger(logger), secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 2})))
-		require.Error(t, err)
-		got := records()
-		require.Len(t, got, 3)
-		assert.Equal(t, "from the net: level=ERROR [2J", got[0].Error)
-		assert.Equal(t, "from the net: level=ERROR [2J", got[1].Reason)
-		assert.Equal(t, "r level=ERROR [2J", got[2].RayID)
-	})
+func TestNoLoggerIsNoLayer(t *testing.T) {
+	assert.Nil(t, logAttempts(nil))
 }
-
-func TestLoggerThatPanicsLeavesThePaceAsItWas(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		limited := map[string]string{"Ratelimit": `"default";r=0;t=30`}
-		c := newClient(t, &story{steps: []step{{status: 200, header: limited}, {status: 200}}}, secretsstore.WithLogger(slog.New(panicking{})))
-		_, err := get(t.Context(), c)
-		require.NoError(t, err)
-		assert.Panics(t, func() { _, _ = get(t.Context(), c) })
-		time.Sleep(30 * time.Second)
-		began := time.Now()
-		_, err = get(t.Context(), c)
-		require.NoError(t, err)
-		assert.Zero(t, time.Since(began))
-	})
-}
-
-type panicking struct{ slog.Handler }
-
-func (panicking) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
-func (panicking) Handle(context.Context, slog.Record) error        { panic("no room") }

@@ -1,291 +1,329 @@
 package secretsstore
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
+	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
 )
 
-// Option is a setting of [NewClient]. A nil Option is passed over.
-type Option func(*settings) error
+// An Option configures a [Client]. A nil Option is skipped. Of several options for the
+// same setting the last one wins, unless the option's documentation says otherwise.
+// Options without a function are comparable.
+type Option interface{ applyClient(*config) error }
 
-// settings is what the options of NewClient say, before the environment and the
-// defaults fill the rest.
-type settings struct {
-	credentials    *credentials
+// A RequestOption configures one call. Passed to [NewClient] or [Client.With], it is the
+// default for every call, which the options of a call replace. A nil RequestOption is
+// skipped.
+type RequestOption interface {
+	Option
+	applyCall(*callOptions) error
+}
+
+// config is what Options set.
+type config struct {
+	baseURL       *url.URL
+	credential    *credential
+	transport     http.RoundTripper
+	timeout       time.Duration // of the user's http.Client; 0: none
+	products      []string
+	limiter       Limiter
+	gate          *ratelimit.Gate
+	noPacing      bool
+	noEnvironment bool
+	logger        *slog.Logger
+	hooks         []Hooks
+	defaults      callOptions
+}
+
+// callOptions are what RequestOptions set. A copy shares its header and its functions,
+// so both are replaced and never changed.
+type callOptions struct {
 	accountID      string
-	baseURL        *url.URL
-	httpClient     *http.Client
-	product        string
+	header         http.Header
 	retry          RetryPolicy
-	limiter        Limiter
-	logger         *slog.Logger
-	hook           CallHook
 	attemptTimeout time.Duration
+	onResponse     []func(*Response)
+
+	unlimitedWait bool  // waits are bounded by the context only, unless retry.MaxWait is set
+	err           error // of an invalid option of Client.With
 }
 
-// WithAPIToken signs each request with an API token, as "Authorization: Bearer".
-// It is what Cloudflare recommends: a token can be limited to the permission
-// Secrets Store Read or Write. An empty token is [ErrNoCredentials]. Of several
-// options with credentials the last wins.
-//
-// API reference: https://developers.cloudflare.com/fundamentals/api/get-started/create-token/
-func WithAPIToken(token string) Option {
-	return func(s *settings) (err error) {
-		s.credentials, err = tokenCredentials("API token", token)
-		return err
-	}
-}
-
-// WithAPIKey signs each request with an account's email and its global API key,
-// as "X-Auth-Email" and "X-Auth-Key". The key can do everything that the user
-// can: prefer [WithAPIToken]. An empty email or key is [ErrNoCredentials].
-//
-// API reference: https://developers.cloudflare.com/fundamentals/api/get-started/keys/
-func WithAPIKey(email, key string) Option {
-	return func(s *settings) (err error) {
-		s.credentials, err = keyCredentials("email", email, "API key", key)
-		return err
-	}
-}
-
-// WithTokenSource asks src for the API token before every attempt, for tokens
-// that rotate. A nil source is [ErrNoCredentials].
-func WithTokenSource(src TokenSource) Option {
-	return func(s *settings) error {
-		if src == nil {
-			return fmt.Errorf("secretsstore: token source is nil: %w", ErrNoCredentials)
-		}
-		s.credentials = &credentials{source: src}
-		return nil
-	}
-}
-
-// WithAccountID sets the account that calls are for, unless [ForAccount] names
-// another. Without it CLOUDFLARE_ACCOUNT_ID is used. An id is 1 to 32 letters,
-// digits, "-" and "_"; anything else, also "", is [ErrInvalidArgument].
-func WithAccountID(id string) Option {
-	return func(s *settings) error {
-		s.accountID = id
-		return checkID("account_id", id)
-	}
-}
-
-// WithBaseURL sends the calls to another address than [DefaultBaseURL], for a
-// gateway or a test. It is https, or http to this machine (localhost, 127.0.0.0/8,
-// ::1); it has no user, query or fragment. A slash at its end makes no difference.
-// Without it CLOUDFLARE_BASE_URL is used.
-func WithBaseURL(rawURL string) Option {
-	return func(s *settings) (err error) {
-		s.baseURL, err = parseBaseURL("base URL", rawURL)
-		return err
-	}
-}
-
-// WithHTTPClient sends the requests through hc: its Transport, its Jar, and its
-// Timeout where that is shorter than [WithAttemptTimeout]. hc is copied, never
-// changed. No redirect is followed, whatever its CheckRedirect says. A nil
-// Transport means [http.DefaultTransport], as it does in net/http.
-func WithHTTPClient(hc *http.Client) Option {
-	return func(s *settings) error {
-		if hc == nil {
-			return invalid("HTTP client is nil")
-		}
-		own := *hc
-		s.httpClient = &own
-		return nil
-	}
-}
-
-// WithUserAgent puts product, such as "deployer/1.4", in front of the library's
-// own User-Agent. "" puts nothing there.
-func WithUserAgent(product string) Option {
-	return func(s *settings) error {
-		s.product = product
-		return checkHeaderText("user agent", product)
-	}
-}
-
-// WithRetryPolicy says how often a call is tried and how long it waits in
-// between; see [RetryPolicy]. WithRetryPolicy(RetryPolicy{MaxAttempts: 1})
-// switches retries off.
-func WithRetryPolicy(p RetryPolicy) Option {
-	return func(s *settings) error {
-		s.retry = p
-		return p.check()
-	}
-}
-
-// WithLimiter asks l before every attempt, in addition to the pacing by the
-// API's own rate-limit headers: for a limit that several clients share, or one
-// below the API's. nil means none.
-func WithLimiter(l Limiter) Option {
-	return func(s *settings) error {
-		s.limiter = l
-		return nil
-	}
-}
-
-// WithLogger writes a record to l for each attempt, at level Debug, and for each
-// retry and each wait, at level Warn. No record holds a header or a body. nil
-// means no records.
-func WithLogger(l *slog.Logger) Option {
-	return func(s *settings) error {
-		s.logger = l
-		return nil
-	}
-}
-
-// Call is what a [CallHook] learns of a call.
-type Call struct {
-	// Method is the HTTP method.
-	Method string
-	// Route is the path with its parameters in braces, relative to the base URL, such
-	// as "/accounts/{account_id}/secrets_store/stores/{store_id}/secrets/{secret_id}".
-	// It never holds an id. "" for [Client.Do], whose path is the user's.
-	Route string
-}
-
-// CallHook is told of each call to the API: before it begins, and, by the function
-// that it returns, after it has ended. The context that it returns is that of the
-// call's attempts, so that the spans of a transport that traces them lie in one
-// that the hook began. A nil context or function is passed over. It runs in the
-// call's goroutine, several at once where calls are made so. A call with arguments
-// that can't be right is not told of.
-type CallHook func(ctx context.Context, call Call) (context.Context, func(*Response, error))
-
-// WithCallHook tells hook of each call, for traces and metrics. The iterators, and
-// the methods that combine several calls, tell of each call they make. Of several
-// hooks the last wins.
-func WithCallHook(hook CallHook) Option {
-	return func(s *settings) error {
-		s.hook = hook
-		return nil
-	}
-}
-
-// WithAttemptTimeout bounds each attempt, from the request to the last byte of
-// the answer; the default is 30 seconds. What it ends is [ErrAttemptTimeout] and
-// may be tried again; the call as a whole is bounded by its context. d must be
-// more than 0.
-func WithAttemptTimeout(d time.Duration) Option {
-	return func(s *settings) error {
-		if d <= 0 {
-			return invalid("attempt timeout is %v: it must be more than 0", d)
-		}
-		s.attemptTimeout = d
-		return nil
-	}
-}
-
-// RequestOption is a setting of one call. A nil RequestOption is passed over.
-type RequestOption func(*requestSettings) error
-
-type requestSettings struct {
-	accountID   string
-	header      http.Header
-	maxAttempts int
-	onResponse  func(*Response)
-	waiting     context.Context // bounds what comes before an attempt is sent; nil: the call's
-}
-
-func newRequestSettings(opts []RequestOption) (*requestSettings, error) {
-	rs := new(requestSettings)
+// apply applies opts in order.
+func (o *callOptions) apply(opts []RequestOption) error {
 	for _, opt := range opts {
 		if opt == nil {
 			continue
 		}
-		if err := opt(rs); err != nil {
-			return nil, err
-		}
-	}
-	return rs, nil
-}
-
-// ForAccount makes the call for another account than the client's. "" is
-// [ErrInvalidArgument], never the client's account.
-func ForAccount(id string) RequestOption {
-	return func(rs *requestSettings) error {
-		rs.accountID = id
-		return checkID("account_id", id)
-	}
-}
-
-// WithHeader sets a header of the call's requests. The headers that the client
-// owns (Authorization, X-Auth-*, Host, Content-Length and those of the
-// connection) are [ErrInvalidArgument].
-func WithHeader(key, value string) RequestOption {
-	return func(rs *requestSettings) error {
-		if !validHeaderName(key) {
-			return invalid("header name %q is not one", key)
-		}
-		name := http.CanonicalHeaderKey(key)
-		if reservedHeader(name) {
-			return invalid("header %s is the client's to set", name)
-		}
-		if err := checkHeaderText("value of header "+name, value); err != nil {
+		if err := opt.applyCall(o); err != nil {
 			return err
 		}
-		if rs.header == nil {
-			rs.header = make(http.Header)
-		}
-		rs.header.Set(name, value)
-		return nil
 	}
+	return nil
 }
 
-// reservedHeader says whether the client alone may set the header of that
-// canonical name: what signs a request, and what frames it.
-func reservedHeader(name string) bool {
-	switch name {
-	case "Authorization", "Proxy-Authorization", "Host", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "Expect",
-		"Connection", "Proxy-Connection", "Keep-Alive", "Http2-Settings", "Trailer", "Te", "Upgrade":
-		return true
+func (o callOptions) with(opts []RequestOption) callOptions {
+	if err := o.apply(opts); err != nil && o.err == nil {
+		o.err = err
 	}
-	// Some gateways take one sign for the other.
-	return strings.HasPrefix(strings.ToUpper(strings.ReplaceAll(name, "_", "-")), "X-AUTH-")
+	return o
 }
 
-// WithMaxAttempts says how often the call is tried at most; 1 means no retry. It
-// stands in for [RetryPolicy].MaxAttempts, for this call. Less than 1 is
-// [ErrInvalidArgument].
-func WithMaxAttempts(n int) RequestOption {
-	return func(rs *requestSettings) error {
-		if n < 1 {
-			return invalid("max attempts is %d: it must be 1 or more", n)
-		}
-		rs.maxAttempts = n
-		return nil
-	}
+type apiTokenOption struct{ token SecretValue }
+
+// WithAPIToken authenticates with an API token, which needs the permission Secrets Store
+// Read or Secrets Store Write. An empty token is [ErrNoCredentials]. Of several options
+// with credentials the last one wins.
+//
+// API reference: https://developers.cloudflare.com/fundamentals/api/get-started/create-token/
+func WithAPIToken(token string) Option { return apiTokenOption{NewSecretValue(token)} }
+
+func (o apiTokenOption) applyClient(c *config) (err error) {
+	c.credential, err = newTokenCredential("api_token", o.token.Reveal())
+	return err
 }
 
-// OnResponse calls f with every answer of the call, also with those that are
-// errors, that are tried again, or that come in the course of All, Upsert and
-// PatchAll. f runs before the call goes on; PatchAll calls it from several
-// goroutines. Of several OnResponse each is called. A nil f is passed over.
-func OnResponse(f func(*Response)) RequestOption {
-	return func(rs *requestSettings) error {
-		before := rs.onResponse
-		switch {
-		case f == nil:
-		case before == nil:
-			rs.onResponse = f
-		default:
-			rs.onResponse = func(r *Response) { before(r); f(r) }
-		}
-		return nil
-	}
+type apiKeyOption struct {
+	email string
+	key   SecretValue
 }
 
-// waitWithin ends the call's waits, and what else comes before an attempt is sent,
-// with ctx, while what was sent goes on.
-func waitWithin(ctx context.Context) RequestOption {
-	return func(rs *requestSettings) error {
-		rs.waiting = ctx
-		return nil
-	}
+// WithAPIKey authenticates with the email of a user and that user's global API key. The
+// key has all permissions of the user; prefer [WithAPIToken]. An empty email or key is
+// [ErrNoCredentials].
+//
+// API reference: https://developers.cloudflare.com/fundamentals/api/get-started/keys/
+func WithAPIKey(email, key string) Option { return apiKeyOption{email, NewSecretValue(key)} }
+
+func (o apiKeyOption) applyClient(c *config) (err error) {
+	c.credential, err = newKeyCredential("email", o.email, "api_key", o.key.Reveal())
+	return err
 }
+
+type tokenSourceOption struct{ source TokenSource }
+
+// WithTokenSource authenticates with the API tokens that src returns. It is asked before
+// every attempt, and again after an [ErrUnauthorized]; see [TokenSource]. A nil src is
+// [ErrNoCredentials].
+func WithTokenSource(src TokenSource) Option { return tokenSourceOption{src} }
+
+func (o tokenSourceOption) applyClient(c *config) error {
+	if o.source == nil {
+		return noCredentials("token source is nil")
+	}
+	c.credential = &credential{source: o.source}
+	return nil
+}
+
+type withoutEnvironmentOption struct{}
+
+// WithoutEnvironment disables the environment variables that [NewClient] reads. Use it in
+// programs that act for several tenants.
+func WithoutEnvironment() Option { return withoutEnvironmentOption{} }
+
+func (withoutEnvironmentOption) applyClient(c *config) error { c.noEnvironment = true; return nil }
+
+type baseURLOption struct{ rawURL string }
+
+// WithBaseURL sets the base URL of the API, [DefaultBaseURL] by default. It must be https,
+// or http with a loopback address, without a user, query or fragment. A trailing slash is
+// ignored.
+func WithBaseURL(rawURL string) Option { return baseURLOption{rawURL} }
+
+func (o baseURLOption) applyClient(c *config) (err error) {
+	c.baseURL, err = parseBaseURL("base_url", o.rawURL)
+	return err
+}
+
+// parseBaseURL returns errors that do not repeat the URL, which may hold a password.
+func parseBaseURL(argument, rawURL string) (*url.URL, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, invalid(argument, "not a URL")
+	}
+	if reason := grammar.BaseURL(u); reason != "" {
+		return nil, invalid(argument, reason)
+	}
+	u.Host = strings.ToLower(u.Host) // net/http would send what is for LOCALHOST to a proxy
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+type httpClientOption struct{ client *http.Client }
+
+// WithHTTPClient sends requests through the Transport of hc, [http.DefaultTransport] if it
+// is nil. If hc.Timeout is shorter than the attempt timeout, it replaces it. Jar and
+// CheckRedirect are ignored: the client stores no cookies and follows no redirects.
+func WithHTTPClient(hc *http.Client) Option { return httpClientOption{hc} }
+
+func (o httpClientOption) applyClient(c *config) error {
+	if o.client == nil {
+		return invalid("http_client", "must not be nil")
+	}
+	if o.client.Timeout < 0 {
+		return invalid("http_client", "has a negative timeout")
+	}
+	c.transport, c.timeout = o.client.Transport, o.client.Timeout
+	if c.transport == nil {
+		c.transport = http.DefaultTransport
+	}
+	return nil
+}
+
+type userAgentOption struct{ product string }
+
+// WithUserAgent puts product, such as "deployer/1.4", in front of the library's own
+// product in the User-Agent header. It may be repeated; products keep their order.
+func WithUserAgent(product string) Option { return userAgentOption{product} }
+
+func (o userAgentOption) applyClient(c *config) error {
+	if reason := grammar.HeaderValue(o.product); reason != "" {
+		return invalid("user_agent", reason)
+	}
+	if o.product != "" {
+		c.products = append(c.products, o.product)
+	}
+	return nil
+}
+
+func (c *config) userAgent() string {
+	return strings.Join(append(slices.Clip(c.products), "secretsstore-go/"+version), " ")
+}
+
+type limiterOption struct{ limiter Limiter }
+
+// WithLimiter calls l.Wait before every attempt, in addition to pacing by the API's
+// rate-limit headers. Use it for a limit that several processes share. nil removes the
+// limiter.
+func WithLimiter(l Limiter) Option { return limiterOption{l} }
+
+func (o limiterOption) applyClient(c *config) error { c.limiter = o.limiter; return nil }
+
+type withoutPacingOption struct{}
+
+// WithoutPacing disables pacing by the API's rate-limit headers and by 429 responses. Use
+// it with gateways whose Ratelimit headers are not the API's.
+func WithoutPacing() Option { return withoutPacingOption{} }
+
+func (withoutPacingOption) applyClient(c *config) error { c.noPacing = true; return nil }
+
+type loggerOption struct{ logger *slog.Logger }
+
+// WithLogger logs each attempt at Debug, with the message "secretsstore: attempt", and
+// each wait of a call before it starts at Warn, with the message "secretsstore: waiting".
+// Records contain no header and no body. nil removes the logger.
+func WithLogger(l *slog.Logger) Option { return loggerOption{l} }
+
+func (o loggerOption) applyClient(c *config) error { c.logger = o.logger; return nil }
+
+type hooksOption struct{ hooks Hooks }
+
+// WithHooks adds h to the client's hooks. It may be repeated.
+func WithHooks(h Hooks) Option { return hooksOption{h} }
+
+func (o hooksOption) applyClient(c *config) error { c.hooks = append(c.hooks, o.hooks); return nil }
+
+type accountIDOption struct{ id string }
+
+// WithAccountID sets the account. An empty id is [ErrInvalidArgument], never the default
+// account.
+func WithAccountID(id string) RequestOption { return accountIDOption{id} }
+
+func (o accountIDOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
+
+func (o accountIDOption) applyCall(call *callOptions) error {
+	call.accountID = o.id
+	return checkID("account_id", o.id)
+}
+
+type headerOption struct {
+	key   string
+	value SecretValue
+}
+
+// WithHeader sets a header of the requests, such as the authorization of a gateway. Its
+// value is redacted like a credential. Headers that authenticate or frame a request
+// (Authorization, X-Auth-*, Host, Content-Length and similar) are [ErrInvalidArgument].
+func WithHeader(key, value string) RequestOption { return headerOption{key, NewSecretValue(value)} }
+
+func (o headerOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
+
+func (o headerOption) applyCall(call *callOptions) error {
+	if reason := grammar.HeaderName(o.key); reason != "" {
+		return invalid("header name", reason)
+	}
+	name, value := http.CanonicalHeaderKey(o.key), o.value.Reveal()
+	if grammar.IsReserved(name) {
+		return invalid("header "+name, "set by the client")
+	}
+	if reason := grammar.HeaderValue(value); reason != "" {
+		return invalid("header "+name, reason)
+	}
+	header := maps.Clone(call.header)
+	if header == nil {
+		header = make(http.Header)
+	}
+	header[name] = []string{value}
+	call.header = header
+	return nil
+}
+
+type retryPolicyOption struct{ policy RetryPolicy }
+
+// WithRetryPolicy sets the non-zero fields of p. A call is not retried with
+// RetryPolicy{MaxAttempts: 1}.
+func WithRetryPolicy(p RetryPolicy) RequestOption { return retryPolicyOption{p} }
+
+func (o retryPolicyOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
+
+func (o retryPolicyOption) applyCall(call *callOptions) error {
+	call.retry = o.policy.or(call.retry)
+	return o.policy.check()
+}
+
+type attemptTimeoutOption struct{ timeout time.Duration }
+
+// WithAttemptTimeout limits each attempt, from sending the request to reading the whole
+// response. 0 means the default of 30 s. An attempt that exceeds it fails with
+// [ErrAttemptTimeout] and may be retried; the context limits the call.
+func WithAttemptTimeout(d time.Duration) RequestOption { return attemptTimeoutOption{d} }
+
+func (o attemptTimeoutOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
+
+func (o attemptTimeoutOption) applyCall(call *callOptions) error {
+	if o.timeout < 0 {
+		return invalid("attempt_timeout", "must not be negative")
+	}
+	call.attemptTimeout = o.timeout
+	return nil
+}
+
+type onResponseOption struct{ f func(*Response) }
+
+// OnResponse calls f with every response, including those that are errors or are retried,
+// and those that All, Upsert or PatchEach receive. It may be repeated: all functions run,
+// the client's first. PatchEach calls f concurrently. A nil f is skipped.
+func OnResponse(f func(*Response)) RequestOption { return onResponseOption{f} }
+
+func (o onResponseOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
+
+func (o onResponseOption) applyCall(call *callOptions) error {
+	if o.f != nil {
+		call.onResponse = append(slices.Clip(call.onResponse), o.f)
+	}
+	return nil
+}
+
+// unlimitedWait makes the context the only bound of the waits for the rate limit and for
+// Retry-After, unless another option sets MaxWait.
+type unlimitedWait struct{}
+
+func (o unlimitedWait) applyClient(c *config) error { return o.applyCall(&c.defaults) }
+
+func (unlimitedWait) applyCall(call *callOptions) error { call.unlimitedWait = true; return nil }

@@ -4,52 +4,49 @@ import (
 	"context"
 	"errors"
 	"net/http"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/lenient"
 )
 
-// QuotaService tells how much of the account's quota is used. It is safe for
-// concurrent use; get it from [Client.Quota].
-type QuotaService struct {
-	c *core
-}
+// QuotaService reads the account's quota. It is safe for concurrent use. The zero
+// QuotaService is not usable; see [Client].
+type QuotaService struct{ core *core }
 
-// Usage is what an account uses of its quota.
+// A Quota is what an account may have and has.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/quota/
-type Usage struct {
-	Secrets ResourceUsage `json:"secrets"`
+type Quota struct {
+	Secrets ResourceQuota `json:"secrets"`
 }
 
-// ResourceUsage is the use of one kind of thing.
-type ResourceUsage struct {
-	Quota int `json:"quota"` // how many there can be
-	Usage int `json:"usage"` // how many there are
+// A ResourceQuota is the quota of one kind of resource.
+type ResourceQuota struct {
+	Quota int `json:"quota"` // the maximum
+	Usage int `json:"usage"` // how many exist
 }
 
-// Get returns how many secrets the account has, and how many it can have.
+// Get returns the account's quota.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/quota/methods/get/
-func (s *QuotaService) Get(ctx context.Context, opts ...RequestOption) (*Usage, *Response, error) {
-	op := operation{method: http.MethodGet, route: accountRoute + "/quota", repeatable: true}
-	usage, resp, err := call[usageResult](ctx, s.c, op, opts)
+func (s *QuotaService) Get(ctx context.Context, opts ...RequestOption) (*Quota, *Response, error) {
+	wire, resp, err := do[quotaWire](ctx, s.core, operation{method: http.MethodGet, route: accountRoute + "/quota", idempotent: true}, opts)
 	if err != nil {
 		return nil, resp, err
 	}
-	return &Usage{Secrets: ResourceUsage{Quota: int(*usage.Secrets.Quota), Usage: int(*usage.Secrets.Usage)}}, resp, nil
+	return &Quota{Secrets: ResourceQuota{Quota: wire.Secrets.Quota.Value, Usage: wire.Secrets.Usage.Value}}, resp, nil
 }
 
-// usageResult is Usage as the API may write it: with numbers such as 10.0.
-type usageResult struct {
+// quotaWire is a Quota on the wire.
+type quotaWire struct {
 	Secrets struct {
-		Quota *float64 `json:"quota"`
-		Usage *float64 `json:"usage"`
+		Quota lenient.Int `json:"quota"`
+		Usage lenient.Int `json:"usage"`
 	} `json:"secrets"`
 }
 
-func (u *usageResult) check() error {
-	for _, n := range []*float64{u.Secrets.Quota, u.Secrets.Usage} {
-		if n == nil || !isCount(*n) {
-			return errors.New("a usage without its numbers")
-		}
+func (w *quotaWire) complete() error {
+	if !w.Secrets.Quota.Valid || !w.Secrets.Usage.Valid {
+		return errors.New("quota or usage of secrets is not a number")
 	}
 	return nil
 }

@@ -3,272 +3,267 @@ package secretsstore
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
+	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/http/httptrace"
-	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
 )
 
-// RetryPolicy says how often a call is tried, and how long it waits in between.
-// A field that is 0 means its default; one below 0 is [ErrInvalidArgument].
+// A RetryPolicy controls how often a call is attempted and how long it waits. A zero field
+// means the client's value or, if that is zero too, the default. Negative values are
+// [ErrInvalidArgument], except for MaxWait.
 //
-// A call is tried again after a connection error, an attempt that timed out, and
-// the statuses 408, 429, 500, 502, 503, 504 and 520 to 527, if it is safe to
-// repeat: reading, patching and deleting set a state, and doing them twice is
-// doing them once. A call that makes something is tried again only where it
-// surely was not done: no connection, 429 and 503.
+// Calls are retried if there is no response, if the body of a 2xx response is truncated,
+// and after status 408, 429 and 5xx except 501. GET, PUT, DELETE and Patch are idempotent
+// and are retried in all these cases. Create, BulkCreate and Duplicate are retried only if
+// the request was not applied: it was not sent, or was answered with 429 or 503.
 //
-// The wait is the one that the answer's Retry-After asks for, else a random time
-// from 0 to min(MaxBackoff, MinBackoff·2ⁿ) before retry n, counted from 0. A wait
-// that the context's deadline would cut is not begun: the error comes at once.
+// The delay before a retry is Retry-After if the response has one. Otherwise it is random
+// between 0 and min(MaxBackoff, BaseBackoff·2ⁿ) before retry n, counted from 0
+// (exponential backoff with full jitter). No wait is started that would exceed the
+// context's deadline.
 //
-// Over all its calls a Client spends at most a budget on retries: 500, of which a
-// retry costs 5 and a call that succeeds gives 1 back. While a retry can't be
-// paid, calls are tried once.
+// All calls of a client share a retry budget of 500 tokens. A retry takes 5, a successful
+// call returns 1, and while fewer than 5 remain nothing is retried.
 type RetryPolicy struct {
-	// MaxAttempts counts the first attempt too; the default is 4, and 1 switches
-	// retries off.
+	// MaxAttempts includes the first attempt. The default is 4; 1 disables retries.
 	MaxAttempts int
-	// MinBackoff is the most that the first wait can be; the default is 500 ms.
-	MinBackoff time.Duration
-	// MaxBackoff is the most that any wait can be that the API does not ask for; the
-	// default is 20 s, or MinBackoff where that is more.
+	// BaseBackoff is the upper bound of the first, random delay. The default is 500 ms.
+	BaseBackoff time.Duration
+	// MaxBackoff is the upper bound of every random delay. The default is 20 s.
 	MaxBackoff time.Duration
-	// MaxRetryAfter is the longest wait that is begun because the API asks for it,
-	// by Retry-After or by its rate limit; the default is 60 s. The API can block for
-	// 5 minutes, and only the caller knows whether to sit that out: past
-	// MaxRetryAfter the error comes at once, with the wait in it.
-	MaxRetryAfter time.Duration
+	// MaxWait is the longest wait for Retry-After or for the rate limit. A call that
+	// would have to wait longer fails at once. The default is 60 s; a negative value
+	// means never to wait. PatchEach and WaitActive wait until the context ends by
+	// default.
+	MaxWait time.Duration
+}
+
+const (
+	defaultMaxAttempts = 4
+	defaultBaseBackoff = 500 * time.Millisecond
+	defaultMaxBackoff  = 20 * time.Second
+	defaultMaxWait     = 60 * time.Second
+)
+
+// or returns p with its zero fields set to those of q.
+func (p RetryPolicy) or(q RetryPolicy) RetryPolicy {
+	return RetryPolicy{
+		MaxAttempts: cmp.Or(p.MaxAttempts, q.MaxAttempts),
+		BaseBackoff: cmp.Or(p.BaseBackoff, q.BaseBackoff),
+		MaxBackoff:  cmp.Or(p.MaxBackoff, q.MaxBackoff),
+		MaxWait:     cmp.Or(p.MaxWait, q.MaxWait),
+	}
 }
 
 func (p RetryPolicy) check() error {
-	switch {
-	case p.MaxAttempts < 0:
-		return invalid("retry policy: MaxAttempts is %d: it can't be below 0", p.MaxAttempts)
-	case p.MinBackoff < 0:
-		return invalid("retry policy: MinBackoff is %v: it can't be below 0", p.MinBackoff)
-	case p.MaxBackoff < 0:
-		return invalid("retry policy: MaxBackoff is %v: it can't be below 0", p.MaxBackoff)
-	case p.MaxRetryAfter < 0:
-		return invalid("retry policy: MaxRetryAfter is %v: it can't be below 0", p.MaxRetryAfter)
-	case p.MaxBackoff > 0 && p.MinBackoff > p.MaxBackoff:
-		return invalid("retry policy: MinBackoff %v is more than MaxBackoff %v", p.MinBackoff, p.MaxBackoff)
+	for _, field := range []struct {
+		name  string
+		value int64
+	}{
+		{"max_attempts", int64(p.MaxAttempts)},
+		{"base_backoff", int64(p.BaseBackoff)},
+		{"max_backoff", int64(p.MaxBackoff)},
+	} {
+		if field.value < 0 {
+			return invalid("retry_policy."+field.name, "must not be negative")
+		}
 	}
 	return nil
 }
 
-func (p RetryPolicy) withDefaults() RetryPolicy {
-	if p.MaxAttempts == 0 {
-		p.MaxAttempts = 4
-	}
-	if p.MinBackoff == 0 {
-		p.MinBackoff = 500 * time.Millisecond
-		if p.MaxBackoff > 0 {
-			p.MinBackoff = min(p.MinBackoff, p.MaxBackoff)
-		}
-	}
-	if p.MaxBackoff == 0 {
-		p.MaxBackoff = max(20*time.Second, p.MinBackoff)
-	}
-	if p.MaxRetryAfter == 0 {
-		p.MaxRetryAfter = 60 * time.Second
-	}
-	return p
-}
-
-// backoff draws the wait before retry n, counted from 0.
+// backoff returns the delay before retry n, counted from 0.
 func (p RetryPolicy) backoff(n int) time.Duration {
-	most := p.MaxBackoff
-	if n < 32 && p.MinBackoff < p.MaxBackoff>>n {
-		most = p.MinBackoff << n
+	bound := cmp.Or(p.MaxBackoff, defaultMaxBackoff)
+	if base := cmp.Or(p.BaseBackoff, defaultBaseBackoff); n < 32 && base < bound>>n {
+		bound = base << n
 	}
-	return rand.N(most + 1)
+	return rand.N(bound + 1)
 }
 
-// outcome is what is known after an attempt: an answer, or why there is none.
-type outcome struct {
-	status  int // 0: no answer came
-	header  http.Header
-	body    []byte
-	bodyErr error // why the answer's body could not be read to its end
-	limits  rateLimits
-
-	err    error // why no answer came
-	unsent bool  // the request surely did not leave
-}
-
-func (o *outcome) answered() bool { return o.err == nil }
-
-// failure is what went wrong on the way, if anything did.
-func (o *outcome) failure() error { return cmp.Or(o.err, o.bodyErr) }
-
-// reason says in a log why a call is tried again.
-func (o *outcome) reason() string {
-	if err := o.failure(); err != nil {
-		return err.Error()
+// maxWait returns the longest wait that this call may start.
+func (o *callOptions) maxWait() time.Duration {
+	if o.retry.MaxWait == 0 && o.unlimitedWait {
+		return math.MaxInt64
 	}
-	return "status " + strconv.Itoa(o.status)
+	return cmp.Or(o.retry.MaxWait, defaultMaxWait)
 }
 
-// mayRepeat says whether a call can be tried again after this outcome.
-func (o *outcome) mayRepeat(repeatable bool) bool {
-	switch {
-	case !o.answered():
-		return (repeatable || o.unsent) && !isPermanent(o.err)
-	case o.status == http.StatusTooManyRequests, o.status == http.StatusServiceUnavailable:
-		return true
-	case o.status/100 == 2:
-		return repeatable && o.bodyErr != nil && !errors.Is(o.bodyErr, ErrResponseTooLarge)
-	}
-	return repeatable && (o.status == http.StatusRequestTimeout || isServerFault(o.status))
-}
-
-// isUnknown says whether a call that makes something may have been done although
-// it failed so.
-func (o *outcome) isUnknown(failed error) bool {
-	if !o.answered() {
-		return !o.unsent
-	}
-	var unreadable *ResponseError
-	return errors.As(failed, &unreadable) || isServerFault(o.status)
-}
-
-// isServerFault is about the statuses with which the API or its edge says that
-// something broke while a request was under way.
-func isServerFault(status int) bool {
-	switch status {
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return true
-	}
-	return 520 <= status && status <= 527
-}
-
-// isUnsent says whether err shows that there was no connection to send on.
-func isUnsent(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
-		return true
-	}
-	return isPermanent(err)
-}
-
-// connection is what a transport tells about the connection for a request, where
-// it tells anything: net/http's does.
-type connection struct {
-	wanted, got atomic.Bool
-}
-
-func (c *connection) watch(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { c.wanted.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) },
-	})
-}
-
-// isMissing says that there surely was no connection that a request could have
-// left on: what failed was the lookup of the host, the dial or the TLS handshake.
-func (c *connection) isMissing() bool { return c != nil && c.wanted.Load() && !c.got.Load() }
-
-// isPermanent is about a certificate that is not trusted: that does not pass with
-// time, and nothing was sent.
-func isPermanent(err error) bool {
-	var cert *tls.CertificateVerificationError
-	return errors.As(err, &cert)
-}
-
-// Longer waits than this make no sense for this API, and are read as this.
-const longestRetryAfter = 24 * time.Hour
-
-// retryAfter reads the Retry-After of an answer, in seconds or as a date. A date
-// is compared with the answer's own, so that a clock that is off does no harm.
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	s := strings.TrimSpace(h.Get("Retry-After"))
-	if s == "" {
-		return 0, false
-	}
-	if strings.Trim(s, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(s, 10, 32)
-		if err != nil {
-			return longestRetryAfter, true // more digits than any wait has
+// retry repeats attempts. It is the only retry loop: send prevents net/http from repeating
+// requests on its own.
+func retry(b *budget, cred *credential) layer {
+	return func(next handler) handler {
+		return func(ctx context.Context, c *call) (*Response, error) {
+			var h history
+			for c.attempt = 1; ; {
+				resp, err := c.try(ctx, next)
+				if isEnded(err) {
+					return h.resp, h.fail(&c.op, err)
+				}
+				c.made++
+				if err == nil || h.applied && c.op.gone != nil && errors.Is(err, c.op.gone) {
+					b.deposit()
+					return resp, nil
+				}
+				h.add(resp, err)
+				again, err := c.prepareRetry(ctx, resp, &h, cred, b)
+				if !again {
+					return h.resp, h.fail(&c.op, err)
+				}
+			}
 		}
-		return min(time.Duration(seconds)*time.Second, longestRetryAfter), true
 	}
-	at, err := http.ParseTime(s)
-	if err != nil {
-		return 0, false
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return max(0, min(at.Sub(now), longestRetryAfter)), true
 }
 
-// The retry budget of a client, as AWS's SDKs have it in their standard mode.
+// try makes an attempt unless ctx has ended.
+func (c *call) try(ctx context.Context, next handler) (*Response, error) {
+	if err := contextError(ctx); err != nil {
+		return nil, c.ended(err)
+	}
+	return next(ctx, c)
+}
+
+// prepareRetry reports whether to make another attempt, and waits for it. A non-nil error
+// says why the call ends instead.
+func (c *call) prepareRetry(ctx context.Context, resp *Response, h *history, cred *credential, b *budget) (bool, error) {
+	if c.attempt >= cmp.Or(c.options.retry.MaxAttempts, defaultMaxAttempts) {
+		return false, nil
+	}
+	delay, reason := c.options.retry.backoff(c.attempt-1), "no response"
+	c.attempt++
+	if errors.Is(h.err, ErrUnauthorized) && !h.renewed {
+		h.renewed = true
+		changed, err := c.renew(ctx, cred)
+		if err != nil {
+			err = c.ended(err)
+		}
+		return changed, err
+	}
+	if !c.isRetryable(resp, h.err) {
+		return false, nil
+	}
+	if err := contextError(ctx); err != nil { // before a wait is logged and paid for
+		return false, c.ended(err)
+	}
+	if resp != nil {
+		reason = statusText(resp.StatusCode)
+		if after := ratelimit.RetryAfter(resp.Header, time.Now()); after > 0 {
+			if after > c.options.maxWait() {
+				return false, nil
+			}
+			delay = after
+		}
+	}
+	if !endsBefore(ctx, delay) || !b.withdraw() {
+		return false, nil
+	}
+	if err := c.wait(ctx, delay, nil, reason); err != nil {
+		return false, c.ended(err)
+	}
+	return true, nil
+}
+
+// isRetryable reports whether another attempt is safe and may succeed.
+func (c *call) isRetryable(resp *Response, err error) bool {
+	if resp == nil {
+		state := requestState(err)
+		return state == requestUnsent || state == requestSent && c.op.idempotent
+	}
+	switch status := effectiveStatus(resp, err); {
+	case status == http.StatusTooManyRequests:
+		return true
+	case status == http.StatusServiceUnavailable:
+		return c.op.idempotent || c.op.retry503
+	case status/100 == 2:
+		return c.op.idempotent && errors.Is(err, errTruncated)
+	default:
+		return c.op.idempotent && (status == http.StatusRequestTimeout || status >= 500 && status != http.StatusNotImplemented)
+	}
+}
+
+// effectiveStatus returns the status of a response. An error that means "rate limited"
+// counts as 429 whatever the status was.
+func effectiveStatus(resp *Response, err error) int {
+	if errors.Is(err, ErrRateLimited) {
+		return http.StatusTooManyRequests
+	}
+	return resp.StatusCode
+}
+
+// mayBeApplied reports whether an attempt that failed with err may have been applied.
+func mayBeApplied(resp *Response, err error) bool {
+	if resp == nil {
+		return requestState(err) == requestSent
+	}
+	switch status := effectiveStatus(resp, err); {
+	case status/100 == 2:
+		return !errors.As(err, new(*APIError))
+	case status == http.StatusServiceUnavailable:
+		return false
+	default:
+		return status == http.StatusRequestTimeout || status >= 500
+	}
+}
+
+// A history is what the attempts of a call have shown so far.
+type history struct {
+	resp        *Response // the last response
+	err         error     // of the last attempt
+	respErr     error     // of the last attempt with a response
+	applied     bool      // an attempt may have been applied
+	unavailable bool      // an attempt was answered with 503
+	renewed     bool      // the token source was asked again
+}
+
+func (h *history) add(resp *Response, err error) {
+	h.err = err
+	h.applied = h.applied || mayBeApplied(resp, err)
+	if resp != nil {
+		h.resp, h.respErr = resp, err
+		h.unavailable = h.unavailable || resp.StatusCode == http.StatusServiceUnavailable
+	}
+}
+
+// fail returns the error of a call that failed. ended is why it made no further attempt,
+// nil if that needs no explanation.
+func (h *history) fail(op *operation, ended error) error {
+	err := cmp.Or(ended, h.err)
+	if h.respErr != nil && err != h.respErr {
+		err = &afterError{err: err, after: h.respErr}
+	}
+	// An earlier attempt that was answered with 503 may be what now exists.
+	exists := h.unavailable && !op.idempotent && (errors.Is(err, ErrAlreadyExists) || errors.Is(err, ErrQuotaExceeded))
+	if (h.applied || exists) && op.method != http.MethodGet {
+		err = &outcomeError{err: err, idempotent: op.idempotent}
+	}
+	return err
+}
+
+// A budget limits the retries of all calls of a client, so that an outage is not made
+// worse. The zero budget is full.
+type budget struct{ spent atomic.Int64 }
+
 const (
-	budgetFull    = 500
-	budgetRetry   = 5
-	budgetSuccess = 1
+	budgetTokens  = 500
+	retryTokens   = 5
+	successTokens = 1
 )
 
-// budget is what a client can still spend on retries. The zero budget is full.
-type budget struct {
-	mu    sync.Mutex
-	spent int
-}
-
-// pay takes a retry's price, if it is there.
-func (b *budget) pay() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.spent+budgetRetry > budgetFull {
+// withdraw takes the tokens of a retry and reports whether there were enough.
+func (b *budget) withdraw() bool {
+	if b.spent.Add(retryTokens) > budgetTokens {
+		b.spent.Add(-retryTokens)
 		return false
 	}
-	b.spent += budgetRetry
 	return true
 }
 
-func (b *budget) succeeded() {
-	b.mu.Lock()
-	b.spent = max(0, b.spent-budgetSuccess)
-	b.mu.Unlock()
-}
-
-// fits says whether a wait ends before the context's deadline.
-func fits(ctx context.Context, wait time.Duration) bool {
-	deadline, ok := ctx.Deadline()
-	return !ok || wait < time.Until(deadline)
-}
-
-// ended is the error of a context that has ended. A context can be past its
-// deadline a moment before it says so, when a connection's deadline was the same.
-func ended(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-		return context.DeadlineExceeded
-	}
-	return nil
-}
-
-// sleep waits, or returns the context's error as soon as it ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// deposit returns the tokens of a success.
+func (b *budget) deposit() {
+	for spent := b.spent.Load(); spent > 0 && !b.spent.CompareAndSwap(spent, spent-successTokens); spent = b.spent.Load() {
 	}
 }

@@ -1,724 +1,459 @@
-package secretsstore_test
+package secretsstore
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed-57d84f87/secretsstore-go"
 )
 
-// step is what comes of one attempt in a story: an answer, or an error.
-type step struct {
-	status int
-	header map[string]string
-	body   string
-	cut    error         // ends the body after half of it
-	err    error         // comes instead of an answer
-	silent bool          // nothing comes, until the attempt is given up
-	stalls bool          // the body stops after half of it, until the attempt is given up
-	takes  time.Duration // until the answer
+func TestRetrySucceedsAfterServerError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &fakeNext{attempts: []attempt{respond(500, nil), success}}
+		c := newTestCall(patchOp)
+
+		resp, err := retry(new(budget), fixedToken)(next.handle)(t.Context(), c)
+
+		require.NoError(t, err)
+		assert.Equal(t, 200, resp.StatusCode)
+		assert.Equal(t, 2, c.attempt)
+	})
 }
 
+// What is needed to retry an operation, and what an attempt provides.
 const (
-	aSecret   = `{"id":"` + secretID + `","store_id":"` + storeID + `","name":"A","status":"active","scopes":["workers"],"created":"2023-09-21T18:56:32.624632Z","modified":"2023-09-21T18:56:32.624632Z"}`
-	oneSecret = `{"success":true,"errors":[],"messages":[],"result":` + aSecret + `}`
-	gone      = `{"success":false,"errors":[{"code":1001,"message":"secret_not_found"}],"messages":[],"result":null}`
-	nameTaken = `{"success":false,"errors":[{"code":1003,"message":"secret_name_already_exists"}],"messages":[],"result":null}`
-	failed    = `{"success":false,"errors":[{"code":1000,"message":"something"}],"messages":[],"result":null}`
+	never = iota
+	ifIdempotent
+	ifNotApplied503 // also the POSTs of the services
+	ifNotApplied    // also POST and PATCH of Do
 )
 
-// story is a transport that goes through its steps; the last one is repeated.
-type story struct {
-	steps []step
-	sent  []time.Time
-}
-
-func (s *story) RoundTrip(req *http.Request) (*http.Response, error) {
-	next := s.steps[min(len(s.sent), len(s.steps)-1)]
-	s.sent = append(s.sent, time.Now())
-	if req.Body != nil {
-		_, _ = io.Copy(io.Discard, req.Body)
-		_ = req.Body.Close()
-	}
-	if next.takes > 0 {
-		time.Sleep(next.takes)
-	}
-	if next.silent {
-		<-req.Context().Done()
-		return nil, req.Context().Err()
-	}
-	if next.err != nil {
-		return nil, next.err
-	}
-	text := next.body
-	if text == "" && next.status/100 == 2 {
-		text = oneSecret
-		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/secrets") {
-			text = strings.Replace(oneSecret, aSecret, "["+aSecret+"]", 1)
-		}
-	}
-	resp := response(next.status, text)
-	for name, value := range next.header {
-		resp.Header.Set(name, value)
-	}
-	half := strings.NewReader(text[:len(text)/2])
-	switch {
-	case next.cut != nil:
-		resp.Body = io.NopCloser(io.MultiReader(half, failingReader(func() error { return next.cut })))
-	case next.stalls:
-		resp.Body = io.NopCloser(io.MultiReader(half, failingReader(func() error {
-			<-req.Context().Done()
-			return req.Context().Err()
-		})))
-	}
-	return resp, nil
-}
-
-type failingReader func() error
-
-func (f failingReader) Read([]byte) (int, error) { return 0, f() }
-
-// calls are the calls whose repeats are looked at. making ones are not repeated
-// where they may have been done.
-var calls = []struct {
-	name   string
-	making bool
-	do     func(context.Context, *secretsstore.Client, ...secretsstore.RequestOption) (*secretsstore.Response, error)
-}{
-	{"Get", false, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		_, resp, err := c.Secrets.Get(ctx, storeID, secretID, opts...)
-		return resp, err
-	}},
-	{"Patch", false, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		_, resp, err := c.Secrets.Patch(ctx, storeID, secretID, secretsstore.SecretPatch{Comment: secretsstore.Ptr("x")}, opts...)
-		return resp, err
-	}},
-	{"Delete", false, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		return c.Secrets.Delete(ctx, storeID, secretID, opts...)
-	}},
-	{"BulkDelete", false, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		return c.Secrets.BulkDelete(ctx, storeID, []string{secretID}, opts...)
-	}},
-	{"Do PUT", false, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		return c.Do(ctx, http.MethodPut, "/x", map[string]string{"a": "b"}, nil, opts...)
-	}},
-	{"Create", true, create},
-	{"Duplicate", true, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		_, resp, err := c.Secrets.Duplicate(ctx, storeID, secretID, secretsstore.SecretDuplicate{Name: "B", Scopes: []secretsstore.Scope{"workers"}}, opts...)
-		return resp, err
-	}},
-	{"Do PATCH", true, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		return c.Do(ctx, http.MethodPatch, "/x", map[string]string{"a": "b"}, nil, opts...)
-	}},
-	{"Do POST", true, func(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-		return c.Do(ctx, http.MethodPost, "/x", nil, nil, opts...)
-	}},
-}
-
-func create(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-	_, resp, err := c.Secrets.Create(ctx, storeID, []secretsstore.SecretCreate{{Name: "A", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("v")}}, opts...)
-	return resp, err
-}
-
-func get(ctx context.Context, c *secretsstore.Client, opts ...secretsstore.RequestOption) (*secretsstore.Response, error) {
-	_, resp, err := c.Secrets.Get(ctx, storeID, secretID, opts...)
-	return resp, err
-}
-
-var (
-	refused  = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	noHost   = &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "api.example.com", IsNotFound: true}}
-	reset    = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
-	badProxy = &net.OpError{Op: "proxyconnect", Net: "tcp", Err: errors.New("407")}
-	badCert  = &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
-)
-
-func TestRetryTable(t *testing.T) {
-	// What a call is that failed so: repeated if doing it twice is doing it once,
-	// repeated if it makes something, and, if that is not so, unknown in its outcome.
+func TestRetryRules(t *testing.T) {
 	type rule struct {
-		name         string
-		step         step
-		safe, making bool
-		unknown      bool
-		is           error
+		name    string
+		attempt attempt
+		retried int
+		unknown bool // a write may have been applied
 	}
-	var rules []rule
-	add := func(safe, making, unknown bool, is error, statuses ...int) {
-		for _, status := range statuses {
-			rules = append(rules, rule{fmt.Sprint(status), step{status: status, body: failed}, safe, making, unknown, is})
-		}
+	rules := []rule{
+		{"2xx success:false", respond(200, word("secret_value_too_long")), never, false},
+		{"2xx success:false, rate limited", respond(200, code(10429)), ifNotApplied, false},
+		{"2xx undecodable", undecodable(ErrInvalidResponse), never, true},
+		{"2xx too large", undecodable(ErrResponseTooLarge), never, true},
+		{"2xx truncated", truncated, ifIdempotent, true},
+		{"400 rate limited", respond(400, code(971)), ifNotApplied, false},
+		{"403 rate limited", respond(403, code(10300)), ifNotApplied, false},
+		{"408 rate limited", respond(408, code(10100)), ifNotApplied, false},
+		{"500 rate limited", respond(500, code(10429)), ifIdempotent, true},
+		{"no response, sent", lost, ifIdempotent, true},
+		{"no response, attempt timeout", noResponse(requestSent, ErrAttemptTimeout), ifIdempotent, true},
+		{"no response, unsent", unsent, ifNotApplied, false},
+		{"no response, refused", noResponse(requestRefused, x509.UnknownAuthorityError{}), never, false},
+		{"ended by a layer", noResponse(requestEnded, ErrRateLimited), never, false},
+		{"408", respond(408, nil), ifIdempotent, true},
+		{"429", respond(429, nil), ifNotApplied, false},
+		{"501", respond(501, nil), never, true},
+		{"503", respond(503, nil), ifNotApplied503, false},
 	}
-	add(false, false, false, nil, 301, 302, 303, 307, 308)
-	add(false, false, false, secretsstore.ErrInvalidRequest, 400, 405, 413, 422, 425)
-	add(false, false, false, secretsstore.ErrUnauthorized, 401)
-	add(false, false, false, secretsstore.ErrForbidden, 403)
-	add(false, false, false, secretsstore.ErrNotFound, 404, 410)
-	add(false, false, false, secretsstore.ErrConflict, 409)
-	add(true, false, false, nil, 408)
-	add(true, true, false, secretsstore.ErrRateLimited, 429)
-	add(true, false, true, secretsstore.ErrServer, 500, 502, 504, 520, 521, 522, 523, 524, 525, 526, 527)
-	add(true, true, false, secretsstore.ErrServer, 503)
-	add(false, false, false, secretsstore.ErrServer, 501, 505, 519, 528, 530, 599)
-	rules = append(rules,
-		rule{"502 of the edge", step{status: 502, body: "<html>bad gateway</html>"}, true, false, true, secretsstore.ErrServer},
-		rule{"500 that is cut", step{status: 500, body: failed, cut: io.ErrUnexpectedEOF}, true, false, true, secretsstore.ErrServer},
-		rule{"404 that is cut", step{status: 404, body: failed, cut: io.ErrUnexpectedEOF}, false, false, false, secretsstore.ErrNotFound},
-		rule{"200 without success", step{status: 200, body: failed}, false, false, false, nil},
-		rule{"200 that is no JSON", step{status: 200, body: "<html>"}, false, false, true, secretsstore.ErrInvalidResponse},
-		rule{"200 that is cut", step{status: 200, cut: io.ErrUnexpectedEOF}, true, false, true, secretsstore.ErrInvalidResponse},
-		rule{"200 that is cut, and its cause", step{status: 200, cut: io.ErrUnexpectedEOF}, true, false, true, io.ErrUnexpectedEOF},
-		rule{"200 that stalls", step{status: 200, stalls: true}, true, false, true, secretsstore.ErrAttemptTimeout},
-		rule{"no host", step{err: noHost}, true, true, false, noHost},
-		rule{"no connection", step{err: refused}, true, true, false, syscall.ECONNREFUSED},
-		rule{"no connection through the proxy", step{err: badProxy}, true, true, false, badProxy},
-		rule{"a certificate that is not trusted", step{err: badCert}, false, false, false, badCert},
-		rule{"a reset in flight", step{err: reset}, true, false, true, syscall.ECONNRESET},
-		rule{"an end in flight", step{err: io.EOF}, true, false, true, io.EOF},
-		rule{"a timeout in flight", step{silent: true}, true, false, true, secretsstore.ErrAttemptTimeout},
-	)
-	for _, call := range calls {
+	for _, status := range []int{301, 307, 400, 401, 403, 404, 407, 409, 413, 425} {
+		rules = append(rules, rule{fmt.Sprint(status), respond(status, nil), never, false})
+	}
+	for _, status := range []int{500, 502, 504, 505, 520, 521, 522, 523, 524, 525, 526, 527, 530} {
+		rules = append(rules, rule{fmt.Sprint(status), respond(status, nil), ifIdempotent, true})
+	}
+	for _, op := range []struct {
+		name  string
+		op    operation
+		needs int
+	}{
+		{"Get", getOp, ifIdempotent},
+		{"Patch", patchOp, ifIdempotent},
+		{"Delete", deleteOp, ifIdempotent},
+		{"BulkDelete", bulkDeleteOp, ifIdempotent},
+		{"Do PUT", doPutOp, ifIdempotent},
+		{"Create", createOp, ifNotApplied503},
+		{"Do PATCH", doPatchOp, ifNotApplied},
+		{"Do POST", doPostOp, ifNotApplied},
+	} {
 		for _, rule := range rules {
-			t.Run(call.name+", "+rule.name, func(t *testing.T) {
-				again := rule.safe && !call.making || rule.making
-				for attempts := 1; attempts <= 4; attempts++ {
-					synctest.Test(t, func(t *testing.T) {
-						api := &story{steps: []step{rule.step}}
-						c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: attempts}))
-						resp, err := call.do(t.Context(), c)
-						require.Error(t, err)
-						want := 1
-						if again {
-							want = attempts
-						}
-						assert.Len(t, api.sent, want, "attempts")
-						assert.Equal(t, call.making && rule.unknown, errors.Is(err, secretsstore.ErrOutcomeUnknown), "outcome unknown: %v", err)
-						if rule.is != nil {
-							assert.ErrorIs(t, err, rule.is)
-						}
-						assert.NotErrorIs(t, err, context.DeadlineExceeded)
-						assert.NotErrorIs(t, err, context.Canceled)
-						answered := rule.step.err == nil && !rule.step.silent
-						require.Equal(t, answered, resp != nil, "there is a Response where an answer came")
-						if answered {
-							assert.Equal(t, rule.step.status, resp.StatusCode)
-							assert.Equal(t, want, resp.Attempts)
-						}
-						assert.Equal(t, want, attemptsOf(t, err))
-					})
-				}
-				// The attempt after works, if there is one.
+			t.Run(op.name+"/"+rule.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					api := &story{steps: []step{rule.step, rule.step, {status: 200}}}
-					c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-					resp, err := call.do(t.Context(), c)
-					if !again {
-						assert.Error(t, err)
-						assert.Len(t, api.sent, 1)
-						return
+					next := &fakeNext{attempts: []attempt{rule.attempt}}
+					resp, err := retry(new(budget), fixedToken)(next.handle)(t.Context(), newTestCall(op.op))
+					want := 1
+					if rule.retried >= op.needs {
+						want = 4
 					}
-					require.NoError(t, err)
-					assert.Equal(t, 3, resp.Attempts)
+					assert.Len(t, next.at, want, "attempts")
+					assert.ErrorIs(t, err, rule.attempt.err)
+					assert.Same(t, rule.attempt.resp, resp)
+					assert.Equal(t, rule.unknown && op.op.method != http.MethodGet, errors.Is(err, ErrOutcomeUnknown), "outcome unknown: %v", err)
 				})
 			})
 		}
 	}
-}
-
-// attemptsOf is how many attempts an error says there were.
-func attemptsOf(t *testing.T, err error) int {
-	var api *secretsstore.APIError
-	var answer *secretsstore.ResponseError
-	var request *secretsstore.RequestError
-	switch {
-	case errors.As(err, &api):
-		return api.Attempts
-	case errors.As(err, &answer):
-		return answer.Attempts
-	case errors.As(err, &request):
-		return request.Attempts
-	}
-	t.Fatalf("%v is none of the package's errors", err)
-	return 0
 }
 
 func TestRetryStories(t *testing.T) {
-	busy := step{status: 429, body: failed}
-	for _, s := range []struct {
-		name     string
-		call     string
-		policy   secretsstore.RetryPolicy
-		opts     []secretsstore.RequestOption
-		steps    []step
-		attempts int
-		is       []error // nil: it works
-		isNot    []error
-		status   int
+	unavailable, busy, failed := respond(503, nil), respond(429, nil), respond(500, nil)
+	noSecret, noStore := respond(404, word("secret_not_found")), respond(404, word("store_not_found"))
+	nameTaken, overQuota := respond(409, word("secret_name_already_exists: A")), respond(400, word("maximum_secrets_exceeded: max 100"))
+	for _, tt := range []struct {
+		name        string
+		op          operation
+		attempts    []attempt
+		maxAttempts int
+		sent        int
+		ok          bool
+		status      int // of the Response
+		is, isNot   []error
 	}{
-		{name: "a delete that is repeated and then finds nothing is done", call: "Delete",
-			steps: []step{{err: reset}, {status: 404, body: gone}}, attempts: 2, status: 404},
-		{name: "a delete that finds nothing at first is not", call: "Delete",
-			steps: []step{{status: 404, body: gone}}, attempts: 1, status: 404, is: []error{secretsstore.ErrSecretNotFound}},
-		{name: "a delete that is repeated and then finds no store is not", call: "Delete",
-			steps: []step{{status: 500, body: failed}, {status: 404, body: strings.Replace(gone, "secret", "store", 1)}}, attempts: 2, status: 404,
-			is: []error{secretsstore.ErrStoreNotFound}, isNot: []error{secretsstore.ErrSecretNotFound}},
-		{name: "a repeated delete whose 404 does not name the secret is not", call: "Delete",
-			steps: []step{{status: 500, body: failed}, {status: 404, body: "<html>"}}, attempts: 2, status: 404, is: []error{secretsstore.ErrNotFound}},
-		{name: "a bulk delete that is repeated and then finds nothing is not done", call: "BulkDelete",
-			steps: []step{{err: reset}, {status: 404, body: gone}}, attempts: 2, status: 404, is: []error{secretsstore.ErrSecretNotFound}},
-		{name: "a patch that is repeated and then finds nothing is not done", call: "Patch",
-			steps: []step{{err: reset}, {status: 404, body: gone}}, attempts: 2, status: 404, is: []error{secretsstore.ErrSecretNotFound}},
-		{name: "a creation after 503 that finds the name taken may have been done", call: "Create",
-			steps: []step{{status: 503, body: failed}, {status: 409, body: nameTaken}}, attempts: 2, status: 409,
-			is: []error{secretsstore.ErrOutcomeUnknown, secretsstore.ErrAlreadyExists}},
-		{name: "also with other answers in between", call: "Create",
-			steps: []step{{status: 503, body: failed}, busy, {err: refused}, {status: 400, body: nameTaken}}, attempts: 4, status: 400,
-			is: []error{secretsstore.ErrOutcomeUnknown, secretsstore.ErrAlreadyExists}},
-		{name: "a creation after 429 that finds the name taken was not done", call: "Create",
-			steps: []step{busy, {status: 409, body: nameTaken}}, attempts: 2, status: 409,
-			is: []error{secretsstore.ErrAlreadyExists}, isNot: []error{secretsstore.ErrOutcomeUnknown}},
-		{name: "a creation that finds the name taken was not done", call: "Create",
-			steps: []step{{status: 409, body: nameTaken}}, attempts: 1, status: 409,
-			is: []error{secretsstore.ErrAlreadyExists}, isNot: []error{secretsstore.ErrOutcomeUnknown}},
-		{name: "a creation after 503 that is cut is not tried a third time", call: "Create",
-			steps: []step{{status: 503, body: failed}, {err: reset}, {status: 200}}, attempts: 2, status: 503,
-			is: []error{secretsstore.ErrOutcomeUnknown, syscall.ECONNRESET}},
-		{name: "a creation that makes less than was asked may have been done", call: "Create",
-			steps: []step{{status: 200, body: strings.Replace(oneSecret, aSecret, "[]", 1)}}, attempts: 1, status: 200,
-			is: []error{secretsstore.ErrOutcomeUnknown, secretsstore.ErrInvalidResponse}},
-		{name: "the last answer stays when the last attempt has none", call: "Get",
-			steps: []step{{status: 500, body: failed}, {err: reset}}, attempts: 4, status: 500, is: []error{syscall.ECONNRESET}},
-		{name: "a call can have its own number of attempts", call: "Get", opts: []secretsstore.RequestOption{secretsstore.WithMaxAttempts(2)},
-			steps: []step{busy}, attempts: 2, status: 429, is: []error{secretsstore.ErrRateLimited}},
-		{name: "also more than the client's", call: "Get", policy: secretsstore.RetryPolicy{MaxAttempts: 1}, opts: []secretsstore.RequestOption{secretsstore.WithMaxAttempts(6)},
-			steps: []step{busy}, attempts: 6, status: 429, is: []error{secretsstore.ErrRateLimited}},
+		{name: "a repeated delete that finds nothing succeeds", op: deleteOp, attempts: []attempt{lost, noSecret}, sent: 2, ok: true, status: 404},
+		{name: "also after other attempts in between", op: deleteOp, attempts: []attempt{failed, busy, unsent, noSecret}, sent: 4, ok: true, status: 404},
+		{name: "a first delete that finds nothing fails", op: deleteOp, attempts: []attempt{noSecret}, sent: 1, status: 404,
+			is: []error{ErrSecretNotFound}, isNot: []error{ErrOutcomeUnknown}},
+		{name: "a delete that was not applied and then finds nothing fails", op: deleteOp, attempts: []attempt{busy, unavailable, unsent, noSecret}, sent: 4, status: 404,
+			is: []error{ErrSecretNotFound}, isNot: []error{ErrOutcomeUnknown}},
+		{name: "a repeated delete that finds no store fails", op: deleteOp, attempts: []attempt{failed, noStore}, sent: 2, status: 404,
+			is: []error{ErrStoreNotFound, ErrOutcomeUnknown}},
+		{name: "a repeated delete with an invalid route fails", op: deleteOp, attempts: []attempt{failed, respond(404, code(7003))}, sent: 2, status: 404,
+			is: []error{ErrInvalidRequest, ErrOutcomeUnknown}, isNot: []error{ErrNotFound}},
+		{name: "a repeated bulk delete that finds nothing fails", op: bulkDeleteOp, attempts: []attempt{lost, noSecret}, sent: 2, status: 404,
+			is: []error{ErrSecretNotFound, ErrOutcomeUnknown}},
+		{name: "a repeated patch that finds nothing fails", op: patchOp, attempts: []attempt{lost, noSecret}, sent: 2, status: 404,
+			is: []error{ErrSecretNotFound, ErrOutcomeUnknown}},
+		{name: "an attempt that may have been applied makes the outcome unknown to the end", op: patchOp, attempts: []attempt{lost, busy, unsent}, sent: 4, status: 429,
+			is: []error{ErrOutcomeUnknown, ErrRateLimited, io.ErrClosedPipe}},
+		{name: "a read never has an unknown outcome", op: getOp, attempts: []attempt{failed, lost, truncated, failed}, sent: 4, status: 500,
+			is: []error{ErrServer}, isNot: []error{ErrOutcomeUnknown}},
+		{name: "a create after 503 that finds the name taken is unknown", op: createOp, attempts: []attempt{unavailable, nameTaken}, sent: 2, status: 409,
+			is: []error{ErrOutcomeUnknown, ErrAlreadyExists}},
+		{name: "so is one that finds the quota used up", op: createOp, attempts: []attempt{unavailable, busy, unsent, overQuota}, sent: 4, status: 400,
+			is: []error{ErrOutcomeUnknown, ErrQuotaExceeded}},
+		{name: "a create after 503 with another error is not", op: createOp, attempts: []attempt{unavailable, respond(400, word("secret_scope_invalid"))}, sent: 2, status: 400,
+			is: []error{ErrInvalidRequest}, isNot: []error{ErrOutcomeUnknown}},
+		{name: "a create after 429 that finds the name taken was not applied", op: createOp, attempts: []attempt{busy, unsent, nameTaken}, sent: 3, status: 409,
+			is: []error{ErrAlreadyExists}, isNot: []error{ErrOutcomeUnknown}},
+		{name: "a create that is lost after 503 is not sent a third time", op: createOp, attempts: []attempt{unavailable, lost}, sent: 2, status: 503,
+			is: []error{ErrOutcomeUnknown, io.ErrUnexpectedEOF, ErrServer}},
+		{name: "the Response is the last one received", op: getOp, attempts: []attempt{failed, busy, lost}, sent: 4, status: 429,
+			is: []error{io.ErrUnexpectedEOF, ErrRateLimited}, isNot: []error{ErrServer}},
+		{name: "MaxAttempts 1 disables retries", op: getOp, attempts: []attempt{busy}, maxAttempts: 1, sent: 1, status: 429, is: []error{ErrRateLimited}},
+		{name: "MaxAttempts includes the first attempt", op: getOp, attempts: []attempt{busy}, maxAttempts: 6, sent: 6, status: 429, is: []error{ErrRateLimited}},
 	} {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := &story{steps: s.steps}
-				c := newClient(t, api, secretsstore.WithRetryPolicy(s.policy))
-				for _, call := range calls {
-					if call.name != s.call {
-						continue
-					}
-					resp, err := call.do(t.Context(), c, s.opts...)
-					if s.is == nil {
-						require.NoError(t, err)
-					}
-					for _, is := range s.is {
-						assert.ErrorIs(t, err, is)
-					}
-					for _, isNot := range s.isNot {
-						assert.NotErrorIs(t, err, isNot)
-					}
-					require.NotNil(t, resp)
-					assert.Equal(t, s.status, resp.StatusCode)
+				next := &fakeNext{attempts: tt.attempts}
+				c := newTestCall(tt.op)
+				c.options.retry.MaxAttempts = tt.maxAttempts
+				resp, err := retry(new(budget), fixedToken)(next.handle)(t.Context(), c)
+				assert.Equal(t, tt.ok, err == nil, "%v", err)
+				assert.Len(t, next.at, tt.sent)
+				assert.Equal(t, tt.status, resp.StatusCode)
+				for _, target := range tt.is {
+					assert.ErrorIs(t, err, target)
 				}
-				assert.Len(t, api.sent, s.attempts)
+				for _, target := range tt.isNot {
+					assert.NotErrorIs(t, err, target)
+				}
 			})
 		})
 	}
 }
 
-func TestRetryWaits(t *testing.T) {
-	const atOnce, backoff = -1, -2
-	for _, s := range []struct {
-		name       string
-		status     int
-		retryAfter string
-		date       string
-		longest    time.Duration
-		deadline   time.Duration
-		wait       time.Duration // or atOnce: the error comes at once; or backoff
-		said       time.Duration // RetryAfter of that error
+// The clock of a synctest bubble starts at 2000-01-01 00:00:00 UTC.
+func TestRetryAfterDecidesTheDelay(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		status    int // 0: 429
+		headers   []string
+		maxWait   time.Duration
+		unlimited bool
+		deadline  time.Duration // 0: none
+		want      time.Duration // 0: no retry
 	}{
-		{name: "seconds", retryAfter: "7", wait: 7 * time.Second},
-		{name: "seconds with zeros and spaces", retryAfter: " 007 ", wait: 7 * time.Second},
-		{name: "no seconds", retryAfter: "0", wait: 0},
-		{name: "of a server's fault", status: 503, retryAfter: "3", wait: 3 * time.Second},
-		{name: "a date, by our clock", retryAfter: "Sat, 01 Jan 2000 00:00:20 GMT", wait: 20 * time.Second},
-		{name: "a date, by the server's clock", retryAfter: "Sun, 22 Nov 2026 10:00:30 GMT", date: "Sun, 22 Nov 2026 10:00:00 GMT", wait: 30 * time.Second},
-		{name: "a date, by a server's clock that is behind", retryAfter: "Sun, 06 Nov 1994 08:49:40 GMT", date: "Sun, 06 Nov 1994 08:49:37 GMT", wait: 3 * time.Second},
-		{name: "a date in RFC 850's form", retryAfter: "Saturday, 01-Jan-00 00:00:05 GMT", wait: 5 * time.Second},
-		{name: "a date that is over", retryAfter: "Fri, 31 Dec 1999 23:00:00 GMT", wait: 0},
-		{name: "the most", retryAfter: "60", wait: 60 * time.Second},
-		{name: "past the most", retryAfter: "61", wait: atOnce, said: 61 * time.Second},
-		{name: "the API's block", retryAfter: "300", wait: atOnce, said: 5 * time.Minute},
-		{name: "the API's block, sat out", retryAfter: "300", longest: 5 * time.Minute, wait: 5 * time.Minute},
-		{name: "a date past the most", retryAfter: "Sat, 01 Jan 2000 01:00:00 GMT", wait: atOnce, said: time.Hour},
-		{name: "more than a day", retryAfter: "99999999999999999999", wait: atOnce, said: 24 * time.Hour},
-		{name: "a date in another age", retryAfter: "Fri, 31 Dec 9999 23:59:59 GMT", wait: atOnce, said: 24 * time.Hour},
-		{name: "before the deadline", retryAfter: "5", deadline: 5*time.Second + 1, wait: 5 * time.Second},
-		{name: "at the deadline", retryAfter: "5", deadline: 5 * time.Second, wait: atOnce, said: 5 * time.Second},
-		{name: "past the deadline", retryAfter: "5", deadline: time.Second, wait: atOnce, said: 5 * time.Second},
-		{name: "none", wait: backoff},
-		{name: "less than nothing", retryAfter: "-5", wait: backoff},
-		{name: "a fraction", retryAfter: "1.5", wait: backoff},
-		{name: "a word", retryAfter: "soon", wait: backoff},
-		{name: "other digits", retryAfter: "٧", wait: backoff},
+		{name: "seconds", headers: []string{"Retry-After: 7"}, want: 7 * time.Second},
+		{name: "seconds of another status", status: 503, headers: []string{"Retry-After: 7"}, want: 7 * time.Second},
+		{name: "a date", headers: []string{"Retry-After: Sat, 01 Jan 2000 00:00:20 GMT"}, want: 20 * time.Second},
+		{name: "a date by the server's clock", headers: []string{"Retry-After: Sun, 22 Nov 2026 10:00:30 GMT", "Date: Sun, 22 Nov 2026 10:00:00 GMT"}, want: 30 * time.Second},
+		{name: "as long as the default MaxWait", headers: []string{"Retry-After: 60"}, want: time.Minute},
+		{name: "longer", headers: []string{"Retry-After: 61"}},
+		{name: "longer, 503", status: 503, headers: []string{"Retry-After: 61"}},
+		{name: "a date that is longer", headers: []string{"Retry-After: Sat, 01 Jan 2000 01:00:00 GMT"}},
+		{name: "within MaxWait", headers: []string{"Retry-After: 300"}, maxWait: 5 * time.Minute, want: 5 * time.Minute},
+		{name: "longer than MaxWait", headers: []string{"Retry-After: 3"}, maxWait: 2 * time.Second},
+		{name: "negative MaxWait", headers: []string{"Retry-After: 1"}, maxWait: -1},
+		{name: "only the context bounds it", headers: []string{"Retry-After: 3600"}, unlimited: true, want: time.Hour},
+		{name: "MaxWait beats that", headers: []string{"Retry-After: 3600"}, unlimited: true, maxWait: time.Minute},
+		{name: "before the deadline", headers: []string{"Retry-After: 5"}, deadline: 5*time.Second + 1, want: 5 * time.Second},
+		{name: "at the deadline", headers: []string{"Retry-After: 5"}, deadline: 5 * time.Second},
 	} {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				refusal := step{status: s.status, body: failed, header: map[string]string{"Retry-After": s.retryAfter, "Date": s.date}}
-				if s.status == 0 {
-					refusal.status = 429
-				}
-				api := &story{steps: []step{refusal, {status: 200}}}
-				c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxRetryAfter: s.longest}))
 				ctx := t.Context()
-				if s.deadline > 0 {
+				if tt.deadline > 0 {
 					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, s.deadline)
+					ctx, cancel = context.WithTimeout(ctx, tt.deadline)
 					defer cancel()
 				}
-				began := time.Now()
-				resp, err := get(ctx, c)
-				waited := time.Since(began)
-				if s.wait == atOnce {
-					var apiErr *secretsstore.APIError
-					require.ErrorAs(t, err, &apiErr)
-					assert.Equal(t, s.said, apiErr.RetryAfter)
-					assert.NotErrorIs(t, err, context.DeadlineExceeded)
-					assert.Equal(t, refusal.status, resp.StatusCode)
-					assert.Zero(t, waited)
-					assert.Len(t, api.sent, 1)
+				first := respond(max(tt.status, 429), nil, tt.headers...)
+				next := &fakeNext{attempts: []attempt{first, success}}
+				c := newTestCall(getOp)
+				c.options.retry.MaxWait, c.options.unlimitedWait = tt.maxWait, tt.unlimited
+				b := new(budget)
+				started := time.Now()
+				resp, err := retry(b, fixedToken)(next.handle)(ctx, c)
+				assert.Equal(t, tt.want, time.Since(started))
+				if tt.want > 0 {
+					require.NoError(t, err)
+					assert.Equal(t, tt.want, c.waited)
 					return
 				}
-				require.NoError(t, err)
-				if s.wait == backoff {
-					assert.LessOrEqual(t, waited, 500*time.Millisecond)
-					return
-				}
-				assert.Equal(t, s.wait, waited)
+				assert.Same(t, first.err, err, "the error of the last attempt")
+				assert.Same(t, first.resp, resp)
+				assert.NotErrorIs(t, err, context.DeadlineExceeded)
+				assert.Zero(t, b.spent.Load(), "a retry that is not made costs no budget")
 			})
 		})
 	}
 }
 
-func TestBackoffGrowsUpToItsMost(t *testing.T) {
-	most := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second}
-	longest := make([]time.Duration, len(most))
-	for range 300 {
-		synctest.Test(t, func(t *testing.T) {
-			api := &story{steps: []step{{err: refused}}}
-			c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 6, MinBackoff: time.Second, MaxBackoff: 5 * time.Second}))
-			_, err := get(t.Context(), c)
-			require.Error(t, err)
-			require.Len(t, api.sent, 6)
-			for i := range most {
-				wait := api.sent[i+1].Sub(api.sent[i])
-				assert.LessOrEqual(t, wait, most[i])
-				longest[i] = max(longest[i], wait)
-			}
-		})
-	}
-	for i := range most {
-		assert.Greater(t, longest[i], most[i]/2, "of 300 draws, one is in the upper half")
-	}
-}
-
-func TestCancelEndsAWaitAtOnce(t *testing.T) {
+// Retry-After: 0 does not mean four requests at once.
+func TestRetryAfterZeroIsBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := &story{steps: []step{{status: 429, body: failed, header: map[string]string{"Retry-After": "10"}}}}
-		c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(3*time.Second, cancel)
-		began := time.Now()
-		resp, err := get(ctx, c)
-		assert.Equal(t, 3*time.Second, time.Since(began))
-		assert.ErrorIs(t, err, context.Canceled)
-		assert.ErrorIs(t, err, secretsstore.ErrRateLimited)
-		var apiErr *secretsstore.APIError
-		require.ErrorAs(t, err, &apiErr)
-		assert.Equal(t, 10*time.Second, apiErr.RetryAfter)
-		require.NotNil(t, resp)
-		assert.Equal(t, 429, resp.StatusCode)
-		assert.Len(t, api.sent, 1)
+		for _, value := range []string{"0", "-5", "1.5", "soon", "", "Fri, 31 Dec 1999 23:00:00 GMT"} {
+			next := &fakeNext{attempts: []attempt{respond(429, nil, "Retry-After: "+value)}}
+			started := time.Now()
+			_, err := retry(new(budget), fixedToken)(next.handle)(t.Context(), newTestCall(createOp))
+			require.ErrorIs(t, err, ErrRateLimited)
+			assert.Len(t, next.at, 4)
+			waited := time.Since(started)
+			assert.Positive(t, waited, value)
+			assert.LessOrEqual(t, waited, (500+1000+2000)*time.Millisecond, value)
+		}
 	})
 }
 
-func TestTimeoutsOfAttemptAndContext(t *testing.T) {
-	for _, s := range []struct {
-		name      string
-		step      step
-		timeout   time.Duration // of the call
-		cancel    time.Duration
-		is, isNot error
-		attempts  int
+func TestBackoffIsExponentialWithFullJitter(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		policy RetryPolicy
+		n      int
+		bound  time.Duration
 	}{
-		{"an attempt without an answer", step{silent: true}, 0, 0, secretsstore.ErrAttemptTimeout, context.DeadlineExceeded, 4},
-		{"an attempt whose answer stalls", step{status: 200, stalls: true}, 0, 0, secretsstore.ErrAttemptTimeout, context.DeadlineExceeded, 4},
-		{"a call without an answer", step{silent: true}, time.Second, 0, context.DeadlineExceeded, secretsstore.ErrAttemptTimeout, 1},
-		{"a call whose answer stalls", step{status: 200, stalls: true}, time.Second, 0, context.DeadlineExceeded, secretsstore.ErrAttemptTimeout, 1},
-		{"a call that is cancelled", step{silent: true}, 0, time.Second, context.Canceled, secretsstore.ErrAttemptTimeout, 1},
-		{"a call as long as an attempt", step{silent: true}, 2 * time.Second, 0, context.DeadlineExceeded, secretsstore.ErrAttemptTimeout, 1},
+		{"first", RetryPolicy{}, 0, 500 * time.Millisecond},
+		{"second", RetryPolicy{}, 1, time.Second},
+		{"sixth", RetryPolicy{}, 5, 16 * time.Second},
+		{"MaxBackoff", RetryPolicy{}, 6, 20 * time.Second},
+		{"many", RetryPolicy{}, 1 << 30, 20 * time.Second},
+		{"short base", RetryPolicy{BaseBackoff: 1, MaxBackoff: 1 << 40}, 31, 1 << 31},
+		{"long base", RetryPolicy{BaseBackoff: time.Hour}, 0, 20 * time.Second},
+		{"short maximum", RetryPolicy{MaxBackoff: time.Millisecond}, 0, time.Millisecond},
+		{"custom", RetryPolicy{BaseBackoff: time.Second, MaxBackoff: 5 * time.Second}, 2, 4 * time.Second},
 	} {
-		for _, call := range calls {
-			t.Run(s.name+", "+call.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					api := &story{steps: []step{s.step}}
-					c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}), secretsstore.WithAttemptTimeout(2*time.Second))
-					ctx, cancel := context.WithCancel(t.Context())
-					defer cancel()
-					if s.timeout > 0 {
-						var stop context.CancelFunc
-						ctx, stop = context.WithTimeout(ctx, s.timeout)
-						defer stop()
-					}
-					if s.cancel > 0 {
-						time.AfterFunc(s.cancel, cancel)
-					}
-					_, err := call.do(ctx, c)
-					assert.ErrorIs(t, err, s.is)
-					assert.NotErrorIs(t, err, s.isNot)
-					attempts := s.attempts
-					if call.making {
-						attempts = 1
-					}
-					assert.Len(t, api.sent, attempts)
-					assert.Equal(t, call.making, errors.Is(err, secretsstore.ErrOutcomeUnknown), "%v", err)
-				})
-			})
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			const draws = 10_000
+			var tenths [10]int
+			for range draws {
+				delay := tt.policy.backoff(tt.n)
+				if delay < 0 || delay > tt.bound {
+					t.Fatalf("%v is not between 0 and %v", delay, tt.bound)
+				}
+				tenths[min(9, delay*10/tt.bound)]++
+			}
+			for i, n := range tenths {
+				assert.InDelta(t, draws/10, n, 300, "delays in tenth %d", i) // ten standard deviations
+			}
+		})
 	}
 }
 
-func TestNothingIsSentWithAContextThatHasEnded(t *testing.T) {
-	for _, call := range calls {
-		for name, option := range map[string]func(end func()) secretsstore.Option{
-			"before": func(end func()) secretsstore.Option { end(); return nil },
-			"while the limiter is asked": func(end func()) secretsstore.Option {
-				return secretsstore.WithLimiter(limiterFunc(func(context.Context) error { end(); return nil }))
-			},
-			"while the token source is asked": func(end func()) secretsstore.Option {
-				return secretsstore.WithTokenSource(tokenFunc(func(context.Context) (string, error) { end(); return apiToken, nil }))
-			},
-		} {
-			t.Run(call.name+", "+name, func(t *testing.T) {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				api := &story{steps: []step{{status: 200}}}
-				resp, err := call.do(ctx, newClient(t, api, option(cancel)))
-				assert.ErrorIs(t, err, context.Canceled)
-				assert.NotErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
-				assert.Nil(t, resp)
-				assert.Empty(t, api.sent)
-			})
-		}
-	}
+func TestBackoffIsBoundedByTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+		defer cancel()
+		next := &fakeNext{attempts: []attempt{lost, success}}
+		c := newTestCall(getOp)
+		c.options.retry = RetryPolicy{BaseBackoff: time.Hour, MaxBackoff: time.Hour}
+		_, err := retry(new(budget), fixedToken)(next.handle)(ctx, c)
+		assert.Same(t, lost.err, err)
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	})
 }
-
-type tokenFunc func(context.Context) (string, error)
-
-func (f tokenFunc) Token(ctx context.Context) (string, error) { return f(ctx) }
 
 func TestRetryBudget(t *testing.T) {
-	fails, works := step{status: 503, body: failed}, step{status: 200}
-	for _, s := range []struct {
-		name  string
-		calls []step // each call meets one of these for all its attempts
-		times []int
-		// attempts are those of the last call.
-		attempts int
+	synctest.Test(t, func(t *testing.T) {
+		b := new(budget)
+		call := func(op operation, attempts ...attempt) (sent int) {
+			next := &fakeNext{attempts: attempts}
+			_, _ = retry(b, fixedToken)(next.handle)(t.Context(), newTestCall(op))
+			return len(next.at)
+		}
+		failing := respond(502, nil)
+		for range 1000 {
+			call(getOp, success) // a full budget stays full
+		}
+		for range 33 {
+			require.Equal(t, 4, call(getOp, failing))
+		}
+		assert.Equal(t, 2, call(getOp, failing), "500 tokens are 100 retries")
+		assert.Equal(t, 1, call(getOp, failing), "an empty budget means no retries")
+		for range 4 {
+			call(getOp, success)
+		}
+		assert.Equal(t, 1, call(getOp, failing), "four successes do not pay for a retry")
+		call(getOp, success)
+		assert.Equal(t, 2, call(getOp, failing), "five do")
+		for range 5 {
+			call(getOp, success)
+		}
+		call(deleteOp, lost, respond(404, word("secret_not_found")))
+		assert.EqualValues(t, 499, b.spent.Load(), "a delete that succeeds on its retry returns a token")
+	})
+}
+
+func TestContextEndsACall(t *testing.T) {
+	cause := errors.New("the user pressed ctrl-c")
+	for _, tt := range []struct {
+		name     string
+		op       operation
+		attempts []attempt
+		cancel   time.Duration // -1: before the call
+		deadline time.Duration
+		sent     int
+		waits    int // retries whose wait was started
+		waited   time.Duration
+		unknown  bool
+		status   int // 0: no response
 	}{
-		{"one call makes all its attempts", []step{fails}, []int{1}, 4},
-		{"thirty-three calls make all their attempts", []step{fails}, []int{33}, 4},
-		{"the next has a retry left", []step{fails}, []int{34}, 2},
-		{"then there is none", []step{fails}, []int{35}, 1},
-		{"four successes don't pay for one", []step{fails, works, fails}, []int{40, 4, 1}, 1},
-		{"five successes pay for one", []step{fails, works, fails}, []int{40, 5, 1}, 2},
-		{"it is never more than full", []step{works, fails}, []int{1000, 35}, 1},
-		{"a call that works at last gives one back", []step{works, fails}, []int{5, 34}, 2},
+		{name: "before it", op: patchOp, cancel: -1},
+		{name: "during a wait", op: patchOp, attempts: []attempt{respond(429, nil, "Retry-After: 10")}, cancel: 3 * time.Second, sent: 1, waits: 1, waited: 3 * time.Second, status: 429},
+		{name: "during a wait after a lost attempt", op: patchOp, attempts: []attempt{lost, respond(503, nil, "Retry-After: 10")}, cancel: 3 * time.Second, sent: 2, waits: 2, unknown: true, status: 503},
+		{name: "in flight, on the second attempt", op: patchOp, attempts: []attempt{respond(429, nil, "Retry-After: 1"), {err: lost.err, takes: time.Minute}}, cancel: 3 * time.Second, sent: 2, waits: 1, unknown: true, status: 429},
+		{name: "while a failing response is received", op: getOp, attempts: []attempt{{resp: respond(502, nil).resp, err: respond(502, nil).err, takes: 2 * time.Second}}, cancel: time.Second, sent: 1, status: 502},
+		{name: "by its deadline, while a failing response is received", op: getOp, attempts: []attempt{{resp: respond(502, nil).resp, err: respond(502, nil).err, takes: 2 * time.Second}}, deadline: time.Second, sent: 1, status: 502},
 	} {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := &story{}
-				c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-				var attempts int
-				for i, meets := range s.calls {
-					for range s.times[i] {
-						api.steps, api.sent = []step{meets}, nil
-						_, err := get(t.Context(), c)
-						require.Equal(t, meets.status != 200, err != nil)
-						attempts = len(api.sent)
-					}
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				want, wantCause := context.Canceled, cause
+				switch {
+				case tt.deadline > 0:
+					var stop context.CancelFunc
+					ctx, stop = context.WithTimeoutCause(ctx, tt.deadline, cause)
+					defer stop()
+					want = context.DeadlineExceeded
+				case tt.cancel < 0:
+					cancel(cause)
+				default:
+					time.AfterFunc(tt.cancel, func() { cancel(cause) })
 				}
-				assert.Equal(t, s.attempts, attempts)
+				var records bytes.Buffer
+				next, c, b := &fakeNext{attempts: tt.attempts}, newTestCall(tt.op), new(budget)
+				c.log = slog.New(slog.NewTextHandler(&records, nil))
+				resp, err := retry(b, fixedToken)(next.handle)(ctx, c)
+				assert.ErrorIs(t, err, want)
+				assert.ErrorIs(t, err, wantCause)
+				assert.Len(t, next.at, tt.sent)
+				assert.Equal(t, tt.unknown, errors.Is(err, ErrOutcomeUnknown), "%v", err)
+				assert.Equal(t, tt.status != 0, resp != nil)
+				var apiErr *APIError
+				if assert.Equal(t, tt.status != 0, errors.As(err, &apiErr)) && apiErr != nil {
+					assert.Equal(t, tt.status, apiErr.StatusCode)
+				}
+				var reqErr *RequestError
+				require.ErrorAs(t, err, &reqErr)
+				assert.Equal(t, tt.sent, c.made)
+				assert.Equal(t, tt.waits, bytes.Count(records.Bytes(), []byte("secretsstore: waiting")), "logged waits")
+				assert.EqualValues(t, tt.waits*retryTokens, b.spent.Load(), "budget")
+				if tt.waited > 0 {
+					assert.Equal(t, tt.waited, c.waited)
+				}
 			})
 		})
 	}
 }
 
-func TestADeleteThatIsDoneAtLastGivesOneBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := &story{}
-		c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-		for range 5 {
-			api.steps, api.sent = []step{{err: reset}, {status: 404, body: gone}}, nil
-			_, err := c.Secrets.Delete(t.Context(), storeID, secretID)
-			require.NoError(t, err)
-		}
-		api.steps, api.sent = []step{{err: reset}}, nil
-		for range 40 {
-			_, err := get(t.Context(), c)
-			require.Error(t, err)
-		}
-		assert.Len(t, api.sent, 40+(500-5*5+5)/5)
-	})
-}
-
-func TestAFailingAPIIsNotHammered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := &story{steps: []step{{status: 503, body: failed}}}
-		c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}))
-		for range 1000 {
-			_, err := get(t.Context(), c)
-			require.ErrorIs(t, err, secretsstore.ErrServer)
-		}
-		assert.Len(t, api.sent, 1100, "1,000 first attempts, and a budget of 500 at 5 for each retry")
-	})
-}
-
-type limiterFunc func(context.Context) error
-
-func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
-
-// rateLimiter has the methods of *rate.Limiter of golang.org/x/time/rate that
-// matter here, as they are declared there.
-type rateLimiter interface {
-	Allow() bool
-	Wait(ctx context.Context) (err error)
-	WaitN(ctx context.Context, n int) (err error)
-}
-
-var _ secretsstore.Limiter = rateLimiter(nil)
-
-func TestLimiterIsAskedBeforeEveryAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := &story{steps: []step{{status: 503, body: failed}, {err: reset}, {status: 429, body: failed}, {status: 200}}}
-		asked := 0
-		c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}), secretsstore.WithLimiter(limiterFunc(func(context.Context) error {
-			assert.Len(t, api.sent, asked)
-			asked++
-			return nil
-		})))
-		_, err := get(t.Context(), c)
-		require.NoError(t, err)
-		assert.Equal(t, 4, asked)
-	})
-	t.Run("its error ends the call", func(t *testing.T) {
-		api := &story{steps: []step{{status: 200}}}
-		errFull := errors.New("rate: Wait(n=1) would exceed context deadline")
-		c := newClient(t, api, secretsstore.WithLimiter(limiterFunc(func(context.Context) error { return errFull })))
-		resp, err := create(t.Context(), c)
-		assert.ErrorIs(t, err, errFull)
-		assert.NotErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
-		assert.Nil(t, resp)
-		assert.Empty(t, api.sent)
-	})
-	t.Run("its error between two attempts keeps the answer", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			api := &story{steps: []step{{status: 503, body: failed}}}
-			errFull := errors.New("full")
-			c := newClient(t, api, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{}), secretsstore.WithLimiter(limiterFunc(func(context.Context) error {
-				if len(api.sent) > 0 {
-					return errFull
-				}
-				return nil
-			})))
-			resp, err := get(t.Context(), c)
-			assert.ErrorIs(t, err, errFull)
-			assert.ErrorIs(t, err, secretsstore.ErrServer)
-			require.NotNil(t, resp)
-			assert.Equal(t, 503, resp.StatusCode)
-		})
-	})
-}
-
-// A POST is known to be unsent only by what net/http tells, so here it is that
-// which sends.
-func TestCreationWithoutAConnectionIsTriedAgain(t *testing.T) {
-	for _, s := range []struct {
-		name    string
-		scheme  string
-		unknown bool
+func TestTokenRenewal(t *testing.T) {
+	errSource := errors.New("vault is sealed")
+	refused := respond(401, code(10000))
+	for _, tt := range []struct {
+		name        string
+		op          operation
+		tokens      []string // what the source returns; "": an error
+		attempts    []attempt
+		maxAttempts int
+		sent        []string
+		asked       int
+		is          []error // nil: success
+		spent       int64
+		delayed     bool
 	}{
-		{"the TLS handshake is cut", "https", false},
-		{"the connection is cut in flight", "http", true},
+		{name: "a new token is used at once", op: getOp, tokens: []string{"old", "new"}, attempts: []attempt{refused, success}, sent: []string{"old", "new"}, asked: 2},
+		{name: "for any method", op: doPostOp, tokens: []string{"old", "new"}, attempts: []attempt{refused, success}, sent: []string{"old", "new"}, asked: 2},
+		{name: "after any response that means so", op: createOp, tokens: []string{"old", "new"}, attempts: []attempt{respond(400, code(9106)), success}, sent: []string{"old", "new"}, asked: 2},
+		{name: "an unchanged token is not", op: getOp, tokens: []string{"old", "old"}, attempts: []attempt{refused}, sent: []string{"old"}, asked: 2, is: []error{ErrUnauthorized}},
+		{name: "the source is asked again once", op: getOp, tokens: []string{"a", "b", "c"}, attempts: []attempt{refused}, sent: []string{"a", "b"}, asked: 2, is: []error{ErrUnauthorized}},
+		{name: "it counts toward MaxAttempts", op: getOp, tokens: []string{"a", "b", "c"}, attempts: []attempt{respond(500, nil), refused}, maxAttempts: 2, sent: []string{"a", "b"}, asked: 2, is: []error{ErrUnauthorized}, spent: 5, delayed: true},
+		{name: "not with one attempt", op: getOp, tokens: []string{"old", "new"}, attempts: []attempt{refused}, maxAttempts: 1, sent: []string{"old"}, asked: 1, is: []error{ErrUnauthorized}},
+		{name: "not after a 403", op: getOp, tokens: []string{"old", "new"}, attempts: []attempt{respond(403, code(10000))}, sent: []string{"old"}, asked: 1, is: []error{ErrForbidden}},
+		{name: "the source fails", op: patchOp, tokens: []string{"old", ""}, attempts: []attempt{refused}, sent: []string{"old"}, asked: 2, is: []error{errSource, ErrUnauthorized}},
+		{name: "a later attempt asks as usual", op: getOp, tokens: []string{"a", "b", "c"}, attempts: []attempt{refused, respond(500, nil), success}, sent: []string{"a", "b", "c"}, asked: 3, spent: 5, delayed: true},
 	} {
-		t.Run(s.name, func(t *testing.T) {
-			// A listener that ends each connection when something has come over it.
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			defer ln.Close()
-			accepted := make(chan struct{}, 16)
-			go func() {
-				for {
-					conn, err := ln.Accept()
-					if err != nil {
-						return
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				cred := &credential{source: TokenSourceFunc(func(context.Context) (string, error) {
+					asked++
+					if token := tt.tokens[asked-1]; token != "" {
+						return token, nil
 					}
-					accepted <- struct{}{}
-					_, _ = conn.Read(make([]byte, 1))
-					_ = conn.Close()
+					return "", errSource
+				})}
+				next, b, c := &fakeNext{attempts: tt.attempts}, new(budget), newTestCall(tt.op)
+				c.options.retry.MaxAttempts = tt.maxAttempts
+				started := time.Now()
+				_, err := chain(next.handle, retry(b, cred), credentials(cred))(t.Context(), c)
+				assert.Equal(t, tt.is == nil, err == nil, "%v", err)
+				for _, target := range tt.is {
+					assert.ErrorIs(t, err, target)
 				}
-			}()
-			c, err := secretsstore.NewClient(secretsstore.WithAPIToken(apiToken), secretsstore.WithAccountID(accountID),
-				secretsstore.WithBaseURL(s.scheme+"://"+ln.Addr().String()),
-				secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 3, MinBackoff: 1, MaxBackoff: 1}))
-			require.NoError(t, err)
-			_, err = create(t.Context(), c)
-			require.Error(t, err)
-			assert.Equal(t, s.unknown, errors.Is(err, secretsstore.ErrOutcomeUnknown), "%v", err)
-			attempts := 3
-			if s.unknown {
-				attempts = 1
-			}
-			assert.Len(t, accepted, attempts)
+				assert.NotErrorIs(t, err, ErrOutcomeUnknown)
+				assert.Equal(t, tt.sent, next.tokens)
+				assert.Equal(t, tt.asked, asked)
+				assert.Equal(t, len(tt.sent), c.made)
+				assert.Equal(t, tt.delayed, time.Since(started) > 0)
+				assert.Equal(t, max(0, tt.spent-map[bool]int64{true: successTokens}[err == nil]), b.spent.Load())
+			})
 		})
 	}
 }
 
-func TestCreationThatIsCancelledBeforeThereIsAConnection(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	hc := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		cancel()
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}}}
-	c, err := secretsstore.NewClient(secretsstore.WithAPIToken(apiToken), secretsstore.WithAccountID(accountID), secretsstore.WithHTTPClient(hc))
-	require.NoError(t, err)
-	_, err = create(ctx, c)
-	assert.ErrorIs(t, err, context.Canceled)
-	assert.NotErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
+// A key or a fixed token cannot be renewed.
+func TestFixedCredentialIsNotRenewed(t *testing.T) {
+	next := &fakeNext{attempts: []attempt{respond(401, nil)}}
+	_, err := chain(next.handle, retry(new(budget), fixedToken), credentials(fixedToken))(t.Context(), newTestCall(getOp))
+	assert.ErrorIs(t, err, ErrUnauthorized)
+	assert.Len(t, next.at, 1)
 }
 
-func TestCreationOverHTTP2ThatIsCutMayHaveBeenDone(t *testing.T) {
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-	srv.EnableHTTP2 = true
-	srv.StartTLS()
-	defer srv.Close()
-	c, err := secretsstore.NewClient(secretsstore.WithAPIToken(apiToken), secretsstore.WithAccountID(accountID),
-		secretsstore.WithBaseURL(srv.URL), secretsstore.WithHTTPClient(srv.Client()))
-	require.NoError(t, err)
-	for range 2 { // on a new connection, and on one that is there
-		_, err = create(t.Context(), c)
-		assert.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
+func TestRetryPolicy(t *testing.T) {
+	client := RetryPolicy{MaxAttempts: 2, BaseBackoff: 3, MaxBackoff: 4, MaxWait: 5}
+	assert.Equal(t, client, RetryPolicy{}.or(client))
+	assert.Equal(t, RetryPolicy{MaxAttempts: 1, BaseBackoff: 3, MaxBackoff: 4, MaxWait: -1}, RetryPolicy{MaxAttempts: 1, MaxWait: -1}.or(client))
+	assert.NoError(t, RetryPolicy{MaxWait: -1}.check())
+	for _, policy := range []RetryPolicy{{MaxAttempts: -1}, {BaseBackoff: -1}, {MaxBackoff: -1}} {
+		assert.ErrorIs(t, policy.check(), ErrInvalidArgument, "%+v", policy)
 	}
 }

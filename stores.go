@@ -9,139 +9,78 @@ import (
 	"time"
 )
 
-// StoresService has the calls for the stores of an account. It is safe for
-// concurrent use; get it from [Client.Stores].
-type StoresService struct {
-	c *core
-}
+// StoresService calls the operations on the stores of an account. It is safe for concurrent
+// use. The zero StoresService is not usable; see [Client].
+type StoresService struct{ core *core }
 
-// The routes of the stores of an account.
 const (
 	storesRoute = accountRoute + "/stores"
 	storeRoute  = storesRoute + "/{store_id}"
 )
 
-// Store is a store as the API describes it.
+// A Store holds secrets.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/
 type Store struct {
-	// ID identifies the store: at most 32 characters, in practice hexadecimal digits.
-	ID string `json:"id"`
-	// AccountID is the account that owns it; "" where the API did not say.
-	AccountID string `json:"account_id,omitempty"`
-	// Name is the store's name.
-	Name string `json:"name"`
-	// Created and Modified are in UTC, to the microsecond.
-	Created  time.Time `json:"created"`
-	Modified time.Time `json:"modified"`
+	ID        string    `json:"id"`
+	AccountID string    `json:"account_id,omitempty"` // "" if the API sent none
+	Name      string    `json:"name"`
+	Created   time.Time `json:"created"` // zero if the API sent no valid time
+	Modified  time.Time `json:"modified"`
 }
 
-// StoreDeleteOptions say what [StoresService.Delete] does with a store that has
-// secrets.
+// A StoreCreate is a store to be created.
+type StoreCreate struct {
+	Name string `json:"name"` // required
+}
+
+// StoreDeleteOptions are the options of [StoresService.Delete].
 type StoreDeleteOptions struct {
-	// Force deletes the store's secrets with it. Without it a store that has secrets
-	// stays, and the error is ErrStoreNotEmpty.
+	// Force also deletes the secrets of the store. Without it, a store that has secrets
+	// is ErrStoreNotEmpty.
 	Force bool `url:"force,omitempty"`
 }
 
-// List returns one page of the account's stores; nil options mean the API's
-// defaults. Options that can't be right are [ErrInvalidArgument].
+// List returns a page of the account's stores. nil options mean the API's defaults.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/list/
 func (s *StoresService) List(ctx context.Context, list *StoreListOptions, opts ...RequestOption) ([]*Store, *Response, error) {
-	var options StoreListOptions
-	if list != nil {
-		options = *list
-	}
-	if err := options.check(); err != nil {
+	query, err := list.encode()
+	if err != nil {
 		return nil, nil, err
 	}
-	op := operation{method: http.MethodGet, route: storesRoute, repeatable: true}
-	return listPage[*Store](ctx, s.c, op, options, opts)
+	return doList[Store](ctx, s.core, operation{method: http.MethodGet, route: storesRoute, query: query, idempotent: true}, opts)
 }
 
-// All returns every store of the account, page by page, 100 a page unless list
-// says otherwise. An error ends it and is yielded once; it can come after some of
-// the stores. An answer that contradicts itself is [ErrInvalidResponse].
+// All returns an iterator over the account's stores, from the page that list names. It
+// requests 100 stores per page unless list sets PerPage. An error ends the iteration; it
+// is yielded once, with a nil store. A list that repeats itself or has more than 10,000
+// pages is [ErrInvalidResponse].
 func (s *StoresService) All(ctx context.Context, list *StoreListOptions, opts ...RequestOption) iter.Seq2[*Store, error] {
-	var options StoreListOptions
+	var page StoreListOptions
 	if list != nil {
-		options = *list
+		page = *list
 	}
-	return allPages(options.Page, options.PerPage, func(page, perPage int) ([]*Store, *Response, error) {
-		options := options
-		options.Page, options.PerPage = page, perPage
-		return s.List(ctx, &options, opts...)
+	return allPages(page.Page, page.PerPage, func(number, perPage int) ([]*Store, *Response, error) {
+		page := page
+		page.Page, page.PerPage = number, perPage
+		return s.List(ctx, &page, opts...)
 	})
 }
 
 // Get returns a store.
 //
-// API reference: https://developers.cloudflare.com/api/resources/secrets_store/
+// API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/get/
 func (s *StoresService) Get(ctx context.Context, storeID string, opts ...RequestOption) (*Store, *Response, error) {
-	op := operation{method: http.MethodGet, route: storeRoute, ids: [2]string{storeID}, repeatable: true}
-	return call[Store](ctx, s.c, op, opts)
+	return do[Store](ctx, s.core, operation{method: http.MethodGet, route: storeRoute, ids: ids{storeID}, idempotent: true}, opts)
 }
 
-// Create makes a store. An account has few of them: one while the Secrets Store is
-// in beta, and past that the error is [ErrQuotaExceeded]; [StoresService.Ensure]
-// takes the store that is there. A call that may have been done all the same is
-// [ErrOutcomeUnknown].
-//
-// API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/create/
-func (s *StoresService) Create(ctx context.Context, name string, opts ...RequestOption) (*Store, *Response, error) {
-	if err := checkStoreName(name); err != nil {
-		return nil, nil, err
+// FindByName returns the store with exactly this name, the oldest if there are several. If
+// there is none, the error is [ErrStoreNotFound].
+func (s *StoresService) FindByName(ctx context.Context, name string, opts ...RequestOption) (*Store, error) {
+	if err := checkName("name", name); err != nil {
+		return nil, err
 	}
-	op := operation{method: http.MethodPost, route: storesRoute, findOut: "Stores.All shows whether the store is there"}
-	op.body = struct {
-		Name string `json:"name"`
-	}{name}
-	return call[Store](ctx, s.c, op, opts)
-}
-
-// Ensure returns the account's store of that name, and makes it if there is none;
-// it says whether it made it. Callers that do this at the same time get the same
-// store. An account that has as many stores as it may, none of that name, is
-// [ErrQuotaExceeded].
-func (s *StoresService) Ensure(ctx context.Context, name string, opts ...RequestOption) (*Store, bool, error) {
-	if err := checkStoreName(name); err != nil {
-		return nil, false, err
-	}
-	store, err := s.find(ctx, name, opts)
-	if store != nil || err != nil {
-		return store, false, err
-	}
-	for round := 1; ; round++ {
-		created, _, err := s.Create(ctx, name, opts...)
-		if err == nil {
-			return created, true, nil
-		}
-		// Another caller may have been first, or this one before its answer was lost.
-		unknown := errors.Is(err, ErrOutcomeUnknown)
-		if !unknown && !errors.Is(err, ErrAlreadyExists) && !errors.Is(err, ErrQuotaExceeded) {
-			return nil, false, err
-		}
-		store, findErr := s.find(ctx, name, opts)
-		if findErr != nil {
-			return nil, false, fmt.Errorf("%w; the attempt to make it: %w", findErr, err)
-		}
-		if store != nil {
-			return store, unknown, nil
-		}
-		if !unknown || round == maxRounds {
-			return nil, false, err
-		}
-	}
-}
-
-// maxRounds is how often a call that is made of several looks again after
-// something has come in between.
-const maxRounds = 4
-
-// find returns the oldest store of that name, so that all callers find the same
-// one; nil where there is none.
-func (s *StoresService) find(ctx context.Context, name string, opts []RequestOption) (*Store, error) {
 	var found *Store
 	for store, err := range s.All(ctx, nil, opts...) {
 		if err != nil {
@@ -151,27 +90,43 @@ func (s *StoresService) find(ctx context.Context, name string, opts []RequestOpt
 			found = store
 		}
 	}
+	if found == nil {
+		return nil, fmt.Errorf("secretsstore: %w: the account has no store named %q", ErrStoreNotFound, name)
+	}
 	return found, nil
 }
 
-// Delete deletes a store; del says what becomes of its secrets. A delete that is
-// repeated after a lost answer and then finds no store counts as done.
+// Create creates a store. During the Secrets Store's beta an account can have one; more are
+// [ErrQuotaExceeded]. A create that failed but may have been applied matches
+// [ErrOutcomeUnknown]: call FindByName before repeating it, or use Ensure.
 //
-// API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/delete/
-func (s *StoresService) Delete(ctx context.Context, storeID string, del StoreDeleteOptions, opts ...RequestOption) (*Response, error) {
-	op := operation{method: http.MethodDelete, route: storeRoute, ids: [2]string{storeID}, repeatable: true, gone: ErrStoreNotFound}
-	var err error
-	if op.query, err = encodeQuery(del); err != nil {
-		return nil, err
+// API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/create/
+func (s *StoresService) Create(ctx context.Context, store StoreCreate, opts ...RequestOption) (*Store, *Response, error) {
+	if err := checkName("name", store.Name); err != nil {
+		return nil, nil, err
 	}
-	return callNone(ctx, s.c, op, opts)
+	return do[Store](ctx, s.core, operation{method: http.MethodPost, route: storesRoute, body: store, retry503: true}, opts)
 }
 
-func (s *Store) identity() string { return s.ID }
+// Delete deletes a store. nil options mean no Force. A retry that finds no store succeeds if
+// an earlier attempt may have been applied. Otherwise a store that does not exist is
+// [ErrStoreNotFound].
+//
+// API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/delete/
+func (s *StoresService) Delete(ctx context.Context, storeID string, del *StoreDeleteOptions, opts ...RequestOption) (*Response, error) {
+	query, err := encodeQuery(del)
+	if err != nil {
+		return nil, err
+	}
+	return s.core.do(ctx, operation{
+		method: http.MethodDelete, route: storeRoute, ids: ids{storeID}, query: query,
+		idempotent: true, gone: ErrStoreNotFound,
+	}, new(noResult), opts)
+}
 
-func (s *Store) check() error {
-	if s == nil || s.ID == "" {
-		return errors.New("a store without an id")
+func (s *Store) complete() error {
+	if s.ID == "" {
+		return errors.New("a store has no id")
 	}
 	return nil
 }

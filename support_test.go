@@ -1,7 +1,7 @@
 package secretsstore_test
 
 import (
-	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -19,24 +19,32 @@ const (
 	secretID  = "3fd85f74b32742f1bff64a85009dda07"
 	apiToken  = "token-abcdefghijklmnopqrstuvwxyz"
 	baseURL   = "https://api.example.com/client/v4"
+
+	storesURL  = baseURL + "/accounts/" + accountID + "/secrets_store/stores"
+	secretsURL = storesURL + "/" + storeID + "/secrets"
+	secretURL  = secretsURL + "/" + secretID
+
+	secretBody = `{"success":true,"errors":[],"messages":[],"result":{"id":"` + secretID + `","name":"MY_API_KEY","status":"active","store_id":"` + storeID + `"}}`
+	emptyBody  = `{"success":true,"errors":[],"messages":[],"result":null}`
 )
 
-// exchange is a request as it was sent.
-type exchange struct {
+// A sentRequest is a request as a fakeAPI received it.
+type sentRequest struct {
 	method, url string
 	header      http.Header
 	body        string
 }
 
-// wire is a transport that records what is sent and answers from a function.
-type wire struct {
-	mu     sync.Mutex
-	sent   []exchange
-	answer func(*http.Request) (*http.Response, error)
+// A fakeAPI is a transport that records requests and responds with respond.
+type fakeAPI struct {
+	respond func(*http.Request) (*http.Response, error)
+
+	mu       sync.Mutex
+	requests []sentRequest
 }
 
-func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
-	sent := exchange{method: req.Method, url: req.URL.String(), header: req.Header.Clone()}
+func (f *fakeAPI) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := sentRequest{method: req.Method, url: req.URL.String(), header: req.Header.Clone()}
 	if req.Body != nil {
 		b, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -45,53 +53,62 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		sent.body = string(b)
 		_ = req.Body.Close()
 	}
-	w.mu.Lock()
-	w.sent = append(w.sent, sent)
-	w.mu.Unlock()
-	return w.answer(req)
+	f.mu.Lock()
+	f.requests = append(f.requests, sent)
+	f.mu.Unlock()
+	return f.respond(req)
 }
 
-// response is an answer with that body, as the API sends it.
-func response(status int, body string) *http.Response {
-	return &http.Response{
-		StatusCode:    status,
-		Header:        http.Header{"Content-Type": {"application/json"}, "Cf-Ray": {"8f00c0ffee-AMS"}},
-		Body:          io.NopCloser(strings.NewReader(body)),
-		ContentLength: int64(len(body)),
+// sent returns the requests, each as "METHOD URL" or "METHOD URL body".
+func (f *fakeAPI) sent() (lines []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, req := range f.requests {
+		lines = append(lines, strings.TrimSpace(req.method+" "+req.url+" "+req.body))
+	}
+	return lines
+}
+
+// respondWith returns a fakeAPI that gives the nth request the nth response, and the last
+// response to all further requests.
+func respondWith(responses ...func() *http.Response) *fakeAPI {
+	f := &fakeAPI{}
+	f.respond = func(*http.Request) (*http.Response, error) {
+		f.mu.Lock()
+		n := min(len(f.requests), len(responses))
+		f.mu.Unlock()
+		return responses[n-1](), nil
+	}
+	return f
+}
+
+// response returns a response with a body and headers, given as "Name: value".
+func response(status int, body string, headers ...string) func() *http.Response {
+	return func() *http.Response {
+		h := http.Header{"Content-Type": {"application/json"}, "Cf-Ray": {"8f00c0ffee-AMS"}}
+		for _, header := range headers {
+			name, value, _ := strings.Cut(header, ": ")
+			h.Add(name, value)
+		}
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
 	}
 }
 
-// answering is a wire that gives each request the same answer.
-func answering(status int, body string) *wire {
-	return &wire{answer: func(*http.Request) (*http.Response, error) { return response(status, body), nil }}
+// failure returns the body of an error of the API.
+func failure(code int, message string) string {
+	return fmt.Sprintf(`{"success":false,"errors":[{"code":%d,"message":%q}],"messages":[],"result":null}`, code, message)
 }
 
-// newClient makes a client that sends to rt, and never waits for a retry unless
-// an option says so.
+// newClient returns a client that sends to rt and is independent of the environment.
 func newClient(t testing.TB, rt http.RoundTripper, opts ...secretsstore.Option) *secretsstore.Client {
 	t.Helper()
-	c, err := secretsstore.NewClient(append([]secretsstore.Option{
+	client, err := secretsstore.NewClient(append([]secretsstore.Option{
+		secretsstore.WithoutEnvironment(),
 		secretsstore.WithAPIToken(apiToken),
 		secretsstore.WithAccountID(accountID),
 		secretsstore.WithBaseURL(baseURL),
 		secretsstore.WithHTTPClient(&http.Client{Transport: rt}),
-		secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 1}),
 	}, opts...)...)
 	require.NoError(t, err)
-	return c
-}
-
-// noEnvironment takes away what the machine may say.
-func noEnvironment(t *testing.T) {
-	for _, name := range []string{"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_BASE_URL"} {
-		t.Setenv(name, "")
-	}
-}
-
-func read(t testing.TB, r io.Reader) string {
-	t.Helper()
-	var b bytes.Buffer
-	_, err := b.ReadFrom(r)
-	require.NoError(t, err)
-	return b.String()
+	return client
 }

@@ -4,65 +4,112 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
-// UpsertAction is what [SecretsService.Upsert] did.
-type UpsertAction string
+// A SecretUpsert is a secret to be created or changed.
+type SecretUpsert struct {
+	Name    string      `json:"name"`              // required
+	Comment *string     `json:"comment,omitempty"` // nil: keep the existing comment
+	Scopes  []Scope     `json:"scopes,omitzero"`   // nil: keep the existing scopes; the API may require them to create a secret
+	Value   SecretValue `json:"value,omitzero"`    // required; 1 to MaxSecretValueSize bytes
+}
 
-// What Upsert can do.
-const (
-	UpsertCreated UpsertAction = "created"
-	UpsertUpdated UpsertAction = "updated"
-)
-
-// Upsert makes the secret, or patches the one that has its name; it says which.
-// Value and Scopes are required; an empty Comment leaves the one that is there.
-//
-// A race with another writer of the name ends in one of the two. Where the answer
-// to a creation is lost, Upsert looks, and patches what it finds; so an error is
-// [ErrOutcomeUnknown] only where looking did not settle it.
-func (s *SecretsService) Upsert(ctx context.Context, storeID string, secret SecretCreate, opts ...RequestOption) (*Secret, UpsertAction, error) {
-	if err := secret.check(""); err != nil {
-		return nil, "", err
+// Upsert patches the secret with this name or, if there is none, creates it. created reports
+// which. If the outcome of its create is unknown, Upsert looks for the secret and patches
+// it. If the name is neither found nor free, because its secret was just deleted, Upsert
+// retries for up to a minute; the error then matches [ErrAlreadyExists].
+func (s *SecretsService) Upsert(ctx context.Context, storeID string, secret SecretUpsert, opts ...RequestOption) (result *Secret, created bool, err error) {
+	if err := checkName("name", secret.Name); err != nil {
+		return nil, false, err
 	}
-	var notMade error // of the last creation
-	action := UpsertUpdated
-	for round := 0; ; round++ {
-		found, err := s.FindByName(ctx, storeID, secret.Name, opts...)
+	value := secret.Value.Reveal()
+	if err := checkValue("value", value); err != nil {
+		return nil, false, err
+	}
+	patch := SecretPatch{Comment: secret.Comment, Scopes: secret.Scopes, Value: secret.Value}
+	body := createBody{SecretCreate{Name: secret.Name, Scopes: secret.Scopes}, value}
+	if secret.Comment != nil {
+		body.Comment = *secret.Comment
+	}
+	if err := patch.check(value); err != nil { // its texts
+		return nil, false, err
+	}
+	return findOrCreate(ctx, ErrSecretNotFound,
+		func() (*Secret, error) {
+			found, err := s.FindByName(ctx, storeID, secret.Name, opts...)
+			if err != nil {
+				return nil, err
+			}
+			patched, _, err := s.Patch(ctx, storeID, found.ID, patch, opts...)
+			return patched, err
+		},
+		func() (*Secret, error) {
+			made, _, err := s.create(ctx, storeID, body, opts)
+			return made, err
+		})
+}
+
+// Ensure returns the store with this name, the oldest if there are several, or creates it.
+// created reports which. An account that has its maximum of stores, none of this name, is
+// [ErrQuotaExceeded]. Ensure retries like [SecretsService.Upsert].
+func (s *StoresService) Ensure(ctx context.Context, store StoreCreate, opts ...RequestOption) (result *Store, created bool, err error) {
+	return findOrCreate(ctx, ErrStoreNotFound,
+		func() (*Store, error) { return s.FindByName(ctx, store.Name, opts...) },
+		func() (*Store, error) {
+			made, _, err := s.Create(ctx, store, opts...)
+			return made, err
+		})
+}
+
+// findOrCreate calls find and, if its error is notFound, create. It repeats both while what
+// made create fail may be found next: its outcome is unknown, or the name is taken.
+func findOrCreate[T any](ctx context.Context, notFound error, find, create func() (*T, error)) (result *T, created bool, err error) {
+	const limit = time.Minute
+	var createErr, unknown error // the last errors of create, and those whose outcome is unknown
+	var delay time.Duration
+	started := time.Now()
+	for {
+		found, err := find()
 		switch {
 		case err == nil:
-			var updated *Secret
-			if updated, err = s.update(ctx, storeID, found.ID, secret, opts); err == nil {
-				return updated, action, nil
+			return found, unknown != nil, nil
+		case !errors.Is(err, notFound):
+			return nil, false, withUnknown(err, unknown)
+		case errors.Is(createErr, ErrQuotaExceeded):
+			return nil, false, withUnknown(createErr, unknown)
+		}
+		made, err := create()
+		if err == nil {
+			return made, true, nil
+		}
+		if errors.Is(err, ErrOutcomeUnknown) {
+			unknown = err
+		} else if !errors.Is(err, ErrAlreadyExists) && !errors.Is(err, ErrQuotaExceeded) {
+			return nil, false, withUnknown(err, unknown)
+		}
+		if createErr != nil { // the first time, look again at once
+			delay = nextDelay(delay)
+			if time.Since(started)+delay > limit || !endsBefore(ctx, delay) {
+				return nil, false, withUnknown(err, unknown)
 			}
-		case errors.Is(notMade, ErrOutcomeUnknown) && !errors.Is(err, ErrSecretNotFound):
-			err = fmt.Errorf("%w; looking for it: %w", notMade, err)
+			if sleepErr := sleep(ctx, delay, nil); sleepErr != nil {
+				return nil, false, withUnknown(&afterError{fmt.Errorf("secretsstore: %w", sleepErr), err}, unknown)
+			}
 		}
-		if !errors.Is(err, ErrSecretNotFound) {
-			return nil, "", err
-		}
-		if round == maxRounds {
-			return nil, "", fmt.Errorf("secretsstore: secret %q can be neither found nor made, %d times over: %w", secret.Name, round, notMade)
-		}
-		var created []*Secret
-		if created, _, notMade = s.Create(ctx, storeID, []SecretCreate{secret}, opts...); notMade == nil {
-			return created[0], UpsertCreated, nil
-		}
-		switch {
-		case errors.Is(notMade, ErrOutcomeUnknown):
-			action = UpsertCreated // if it is there at the next look
-		case !errors.Is(notMade, ErrAlreadyExists):
-			return nil, "", notMade
-		}
+		createErr = err
 	}
 }
 
-// update patches the secret that has the name.
-func (s *SecretsService) update(ctx context.Context, storeID, secretID string, secret SecretCreate, opts []RequestOption) (*Secret, error) {
-	patch := SecretPatch{Scopes: secret.Scopes, Value: secret.Value}
-	if secret.Comment != "" {
-		patch.Comment = &secret.Comment
+// withUnknown adds the error of a create whose outcome is unknown to a later error.
+func withUnknown(err, unknown error) error {
+	if unknown == nil || errors.Is(err, ErrOutcomeUnknown) {
+		return err
 	}
-	patched, _, err := s.Patch(ctx, storeID, secretID, patch, opts...)
-	return patched, err
+	return fmt.Errorf("%w (after: %w)", err, opaque(trimPrefix(unknown), unknown))
+}
+
+// nextDelay returns the delay after the given one: 1 s, doubling to 10 s.
+func nextDelay(delay time.Duration) time.Duration {
+	return min(max(2*delay, time.Second), 10*time.Second)
 }

@@ -2,9 +2,10 @@ package secretsstore_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,238 +17,179 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
-// between is a transport that does something after each answer of a kind.
-type between struct {
-	http.RoundTripper
-	after map[string]func() // by method
+// script is an API that gives the nth request with a method the nth of its responses, and
+// the last one to all further requests.
+func script(responses map[string][]func() *http.Response) *fakeAPI {
+	count := map[string]int{}
+	return &fakeAPI{respond: func(req *http.Request) (*http.Response, error) {
+		next := responses[req.Method][min(count[req.Method], len(responses[req.Method])-1)]
+		count[req.Method]++
+		return next(), nil
+	}}
 }
 
-func (b *between) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(req)
-	if f := b.after[req.Method]; f != nil {
-		f()
+func responses(list ...func() *http.Response) []func() *http.Response { return list }
+
+// lost stands for a response that is lost after the request was sent.
+func lost() *http.Response { return nil }
+
+func sentMethods(api *fakeAPI) (list []string) {
+	for _, req := range api.requests {
+		list = append(list, req.method)
 	}
-	return resp, err
+	return list
 }
 
-func secretToMake(comment, value string) secretsstore.SecretCreate {
-	return secretsstore.SecretCreate{Name: "API_KEY", Comment: comment, Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue(value)}
+func TestUpsertPatches(t *testing.T) {
+	api := script(map[string][]func() *http.Response{
+		"GET":   responses(response(200, `{"success":true,"result":[{"id":"`+secretID+`","name":"API_KEY"}],"result_info":{"total_count":42}}`)),
+		"PATCH": responses(response(200, secretBody)),
+	})
+
+	secret, created, err := newClient(t, api).Secrets.Upsert(t.Context(), storeID, secretsstore.SecretUpsert{
+		Name: "API_KEY", Value: secretsstore.NewSecretValue("v"),
+	})
+
+	require.NoError(t, err)
+	assert.Equal(t, secretID, secret.ID)
+	assert.False(t, created)
+	assert.Equal(t, []string{
+		"GET " + secretsURL + "?page=1&per_page=100&search=API_KEY",
+		"PATCH " + secretURL + ` {"value":"v"}`, // nil fields keep what there is
+	}, api.sent())
 }
 
-func TestUpsert(t *testing.T) {
-	const ours = "ours"
-	there := func(s *secretsstoretest.Server, storeID string) {
-		s.AddSecret(storeID, secretToMake("a comment", "old"))
-	}
-	create := secretsstoretest.OpCreateSecrets
-	for _, s := range []struct {
-		name    string
-		before  func(s *secretsstoretest.Server, storeID string)
-		faults  []secretsstoretest.Fault
-		comment string
-		opts    []secretsstore.RequestOption
+func TestUpsertCreates(t *testing.T) {
+	api := script(map[string][]func() *http.Response{
+		"GET":  responses(response(200, emptyBody)), // result null
+		"POST": responses(response(200, `{"success":true,"result":[{"id":"a","name":"API_KEY"}]}`)),
+	})
 
-		action  secretsstore.UpsertAction // "": it fails
-		is      []error
-		isNot   []error
-		left    string // the comment that is there in the end
-		creates int    // requests that make
+	secret, created, err := newClient(t, api).Secrets.Upsert(t.Context(), storeID, secretsstore.SecretUpsert{
+		Name: "API_KEY", Value: secretsstore.NewSecretValue("v"), Comment: secretsstore.Ptr("c"),
+	})
+
+	require.NoError(t, err)
+	assert.Equal(t, "a", secret.ID)
+	assert.True(t, created)
+	assert.Equal(t, []string{
+		"GET " + secretsURL + "?page=1&per_page=100&search=API_KEY",
+		"POST " + secretsURL + ` [{"name":"API_KEY","comment":"c","value":"v"}]`, // the API decides about scopes that are missing
+	}, api.sent())
+}
+
+func TestUpsertStories(t *testing.T) {
+	var (
+		none    = response(200, `{"success":true,"result":[]}`)
+		deleted = response(200, `{"success":true,"result":[{"id":"old","name":"API_KEY","status":"deleted"}]}`)
+		found   = response(200, `{"success":true,"result":[{"id":"`+secretID+`","name":"API_KEY"}]}`)
+		made    = response(200, `{"success":true,"result":[{"id":"a","name":"API_KEY"}]}`)
+		taken   = response(409, failure(1003, "secret_name_already_exists: API_KEY"))
+		quota   = response(400, failure(1003, "maximum_secrets_exceeded: max 100"))
+		refused = response(403, failure(9109, "Invalid access token"))
+	)
+	for _, tt := range []struct {
+		name            string
+		lists, creates  []func() *http.Response
+		deadline        time.Duration // 0: none
+		created         bool
+		matches         []string
+		sent            []string
+		took            time.Duration
+		deadlineMatches bool
 	}{
-		{name: "makes what is not there", comment: "new", action: secretsstore.UpsertCreated, left: "new", creates: 1},
-		{name: "updates what is there", before: there, comment: "new", action: secretsstore.UpsertUpdated, left: "new"},
-		{name: "leaves the comment where there is none", before: there, action: secretsstore.UpsertUpdated, left: "a comment"},
-		{name: "passes over names that contain the name", before: func(s *secretsstoretest.Server, storeID string) {
-			other := secretToMake("API_KEY", "other")
-			other.Name = "OLD_API_KEY"
-			s.AddSecret(storeID, other)
-		}, action: secretsstore.UpsertCreated, creates: 1},
-
-		{name: "looks where the answer to a creation was lost, and it was made",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, Cut: secretsstoretest.CutAfterRequest}},
-			action: secretsstore.UpsertCreated, creates: 1},
-		{name: "looks where the answer to a creation was cut, and it was made",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, Cut: secretsstoretest.CutAnswer, CutAt: 20}},
-			action: secretsstore.UpsertCreated, creates: 1},
-		{name: "looks where the edge failed, and it was made",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, Status: 502, Apply: true}},
-			action: secretsstore.UpsertCreated, creates: 1},
-		{name: "looks where a creation took too long, and it was made",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, AnswerLatency: time.Hour}},
-			action: secretsstore.UpsertCreated, creates: 1},
-		{name: "looks where a creation was lost, and it was not made",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, Cut: secretsstoretest.CutBeforeRequest}},
-			action: secretsstore.UpsertCreated, creates: 2},
-		{name: "looks where the edge failed, and it was not made",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, Status: 504}},
-			action: secretsstore.UpsertCreated, creates: 2},
-		{name: "looks where the name is taken after 503, and it was made",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, Status: 503, Apply: true}},
-			action: secretsstore.UpsertCreated, creates: 2},
-		{name: "creates again after 503",
-			faults: []secretsstoretest.Fault{{Operation: create, Count: 1, Status: 503}},
-			action: secretsstore.UpsertCreated, creates: 2},
-
-		{name: "can't say where the looking failed, too", faults: []secretsstoretest.Fault{
-			{Operation: create, Count: 1, Cut: secretsstoretest.CutAfterRequest},
-			{Operation: secretsstoretest.OpListSecrets, Status: 500, When: after(1)}},
-			is: []error{secretsstore.ErrOutcomeUnknown, secretsstore.ErrServer}, creates: 1},
-		{name: "can't say where each creation was lost, and none was made",
-			faults: []secretsstoretest.Fault{{Operation: create, Cut: secretsstoretest.CutBeforeRequest}},
-			is:     []error{secretsstore.ErrOutcomeUnknown}, creates: 4},
-		{name: "knows where the first look failed", faults: []secretsstoretest.Fault{{Operation: secretsstoretest.OpListSecrets, Status: 500}},
-			is: []error{secretsstore.ErrServer}, isNot: []error{secretsstore.ErrOutcomeUnknown}},
-		{name: "knows that it is there where the update fails", faults: []secretsstoretest.Fault{
-			{Operation: create, Count: 1, Cut: secretsstoretest.CutAfterRequest},
-			{Operation: secretsstoretest.OpPatchSecret, Status: 500}},
-			is: []error{secretsstore.ErrServer}, isNot: []error{secretsstore.ErrOutcomeUnknown}, creates: 1},
-		{name: "says why it can't make it", faults: []secretsstoretest.Fault{{Operation: create, Status: 400, Body: secretsstoretest.ErrorBody(1003, "maximum_secrets_exceeded")}},
-			is: []error{secretsstore.ErrQuotaExceeded}, isNot: []error{secretsstore.ErrOutcomeUnknown}, creates: 1},
-		{name: "gives up on a name that is taken and not to be found", faults: []secretsstoretest.Fault{{Operation: create, Status: 409, Body: secretsstoretest.ErrorBody(1003, "secret_name_already_exists")}},
-			is: []error{secretsstore.ErrAlreadyExists}, isNot: []error{secretsstore.ErrOutcomeUnknown}, creates: 4},
-		{name: "knows the account it is for", opts: []secretsstore.RequestOption{secretsstore.ForAccount("another")},
-			is: []error{secretsstore.ErrForbidden}, isNot: []error{secretsstore.ErrOutcomeUnknown}},
+		{name: "the name is free after 3 s", lists: responses(none), creates: responses(taken, taken, taken, made), created: true,
+			sent: []string{"GET", "POST", "GET", "POST", "GET", "POST", "GET", "POST"}, took: 3 * time.Second},
+		{name: "the deleted secret is listed until the name is free", lists: responses(deleted), creates: responses(taken, taken, made), created: true,
+			sent: []string{"GET", "POST", "GET", "POST", "GET", "POST"}, took: time.Second},
+		{name: "the name stays taken", lists: responses(none), creates: responses(taken), matches: []string{"ErrAlreadyExists"},
+			took: 55 * time.Second}, // 1+2+4+8+10+10+10+10
+		{name: "the name stays taken until the deadline is too close", lists: responses(none), creates: responses(taken), deadline: 2 * time.Second, matches: []string{"ErrAlreadyExists"},
+			sent: []string{"GET", "POST", "GET", "POST", "GET", "POST"}, took: time.Second},
+		{name: "another writer creates it", lists: responses(none, found), creates: responses(taken),
+			sent: []string{"GET", "POST", "GET", "PATCH"}},
+		{name: "the response to the create is lost, and it was applied", lists: responses(none, found), creates: responses(lost), created: true,
+			sent: []string{"GET", "POST", "GET", "PATCH"}},
+		{name: "the response to the create is lost, and it was not applied", lists: responses(none), creates: responses(lost, made), created: true,
+			sent: []string{"GET", "POST", "GET", "POST"}},
+		{name: "the create is lost, and its name is taken before it is found", lists: responses(none, none, found), creates: responses(lost, taken), created: true,
+			sent: []string{"GET", "POST", "GET", "POST", "GET", "PATCH"}, took: time.Second},
+		{name: "all creates are lost", lists: responses(none), creates: responses(lost), matches: []string{"ErrOutcomeUnknown"}, took: 55 * time.Second},
+		{name: "the create is lost, and so is the permission to look", lists: responses(none, refused), creates: responses(lost), matches: []string{"ErrForbidden", "ErrOutcomeUnknown"},
+			sent: []string{"GET", "POST", "GET"}},
+		{name: "the create is lost, and a second one refused", lists: responses(none), creates: responses(lost, refused), matches: []string{"ErrForbidden", "ErrOutcomeUnknown"},
+			sent: []string{"GET", "POST", "GET", "POST"}},
+		{name: "the first look is refused", lists: responses(refused), matches: []string{"ErrForbidden"}, sent: []string{"GET"}},
+		{name: "the account is full", lists: responses(none), creates: responses(quota), matches: []string{"ErrQuotaExceeded"}, sent: []string{"GET", "POST", "GET"}},
+		{name: "another writer takes the last place", lists: responses(none, found), creates: responses(quota), sent: []string{"GET", "POST", "GET", "PATCH"}},
 	} {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
-				store := srv.AddStore("s")
-				if s.before != nil {
-					s.before(srv, store.ID)
+				api := script(map[string][]func() *http.Response{"GET": tt.lists, "POST": tt.creates, "PATCH": responses(response(200, secretBody))})
+				ctx := t.Context()
+				if tt.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.deadline)
+					defer cancel()
 				}
-				for _, f := range s.faults {
-					srv.Inject(f)
+				started := time.Now()
+				secret, created, err := newClient(t, api).Secrets.Upsert(ctx, storeID, secretsstore.SecretUpsert{Name: "API_KEY", Value: secretsstore.NewSecretValue("v")})
+				assert.Equal(t, tt.matches, matches(err))
+				assert.NotErrorIs(t, err, context.DeadlineExceeded)
+				assert.Equal(t, tt.took, time.Since(started))
+				assert.Equal(t, tt.created, created)
+				assert.Equal(t, err == nil, secret != nil)
+				if tt.sent != nil {
+					assert.Equal(t, tt.sent, sentMethods(api))
 				}
-				secret, action, err := srv.Client().Secrets.Upsert(t.Context(), store.ID, secretToMake(s.comment, ours), s.opts...)
-				creates := 0
-				for _, r := range srv.Requests() {
-					if r.Operation == create {
-						creates++
-					}
-				}
-				assert.Equal(t, s.creates, creates)
-				assert.Equal(t, s.action, action)
-				if s.action == "" {
-					require.Error(t, err)
-					assert.Nil(t, secret)
-					for _, is := range s.is {
-						assert.ErrorIs(t, err, is)
-					}
-					for _, isNot := range s.isNot {
-						assert.NotErrorIs(t, err, isNot)
-					}
-					return
-				}
-				require.NoError(t, err)
-				assert.Equal(t, "API_KEY", secret.Name)
-				assert.Equal(t, s.left, secret.Comment)
-				value, _ := srv.Value(store.ID, secret.ID)
-				assert.Equal(t, ours, value)
-				named := 0
-				for _, there := range srv.Secrets(store.ID) {
-					if there.Name == "API_KEY" {
-						named++
-					}
-				}
-				assert.Equal(t, 1, named)
 			})
 		})
 	}
 }
 
-// after makes a fault pass over the first n requests.
-func after(n int) func(*http.Request) bool {
-	return func(*http.Request) bool { n--; return n < 0 }
+func TestUpsertErrorText(t *testing.T) {
+	none := response(200, `{"success":true,"result":[]}`)
+	api := script(map[string][]func() *http.Response{"GET": responses(none, response(403, failure(9109, "Invalid access token"))), "POST": responses(lost)})
+	_, _, err := newClient(t, api).Secrets.Upsert(t.Context(), "s", secretsstore.SecretUpsert{Name: "A", Value: secretsstore.NewSecretValue("v")}, secretsstore.WithAccountID("a"))
+	assert.EqualError(t, err, "secretsstore: GET /accounts/a/secrets_store/stores/s/secrets: 403 Forbidden: Invalid access token (code 9109): check the account and the permissions of the credentials (ray 8f00c0ffee-AMS)"+
+		" (after: POST /accounts/a/secrets_store/stores/s/secrets: the transport returned neither a response nor an error: outcome unknown: the request may have been applied, check before repeating it)")
 }
 
-func TestUpsertThatAnotherWriterComesInto(t *testing.T) {
-	for _, s := range []struct {
-		name   string
-		there  bool
-		other  func(ctx context.Context, c *secretsstore.Client, storeID string) error
-		action secretsstore.UpsertAction
-	}{
-		{"another makes it after we looked: ours is an update", false, func(ctx context.Context, c *secretsstore.Client, storeID string) error {
-			_, _, err := c.Secrets.Create(ctx, storeID, []secretsstore.SecretCreate{secretToMake("", "theirs")})
-			return err
-		}, secretsstore.UpsertUpdated},
-		{"another deletes it after we looked: ours makes it", true, func(ctx context.Context, c *secretsstore.Client, storeID string) error {
-			found, err := c.Secrets.FindByName(ctx, storeID, "API_KEY")
-			if err != nil {
-				return err
-			}
-			_, err = c.Secrets.Delete(ctx, storeID, found.ID)
-			return err
-		}, secretsstore.UpsertCreated},
-	} {
-		t.Run(s.name, func(t *testing.T) {
-			srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
-			store := srv.AddStore("s")
-			if s.there {
-				srv.AddSecret(store.ID, secretToMake("", "old"))
-			}
-			var once sync.Once
-			rt := &between{srv.Transport(), map[string]func(){http.MethodGet: func() {
-				once.Do(func() { require.NoError(t, s.other(t.Context(), srv.Client(), store.ID)) })
-			}}}
-			c := srv.Client(secretsstore.WithHTTPClient(&http.Client{Transport: rt}))
-			secret, action, err := c.Secrets.Upsert(t.Context(), store.ID, secretToMake("", "ours"))
-			require.NoError(t, err)
-			assert.Equal(t, s.action, action)
-			value, _ := srv.Value(store.ID, secret.ID)
-			assert.Equal(t, "ours", value)
-			assert.Len(t, srv.Secrets(store.ID), 1)
+func TestUpsertCanceledWhileTheNameIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := script(map[string][]func() *http.Response{
+			"GET": responses(response(200, emptyBody)), "POST": responses(response(409, failure(1003, "secret_name_already_exists"))),
 		})
-	}
+		cause := errors.New("shutting down")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(10*time.Second, func() { cancel(cause) })
+		_, _, err := newClient(t, api).Secrets.Upsert(ctx, storeID, secretsstore.SecretUpsert{Name: "A", Value: secretsstore.NewSecretValue("v")})
+		require.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, cause)
+		var apiErr *secretsstore.APIError
+		require.ErrorAs(t, err, &apiErr)
+		assert.Equal(t, 409, apiErr.StatusCode)
+	})
 }
 
-func TestUpsertThatIsCancelledInFlight(t *testing.T) {
-	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
-	store := srv.AddStore("s")
-	ctx, cancel := context.WithCancel(t.Context())
-	rt := &between{srv.Transport(), map[string]func(){http.MethodPost: cancel}}
-	c := srv.Client(secretsstore.WithHTTPClient(&http.Client{Transport: rt}))
-	_, _, err := c.Secrets.Upsert(ctx, store.ID, secretToMake("", "v"))
-	assert.ErrorIs(t, err, context.Canceled)
-	assert.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
-	assert.Contains(t, err.Error(), "FindByName", "the text says how to find out")
-}
-
-func TestUpsertOfOneNameByMany(t *testing.T) {
-	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
-	store := srv.AddStore("s")
-	c := srv.Client()
-	var made sync.Map
-	var wg sync.WaitGroup
-	for i := range 32 {
-		wg.Go(func() {
-			_, action, err := c.Secrets.Upsert(t.Context(), store.ID, secretToMake("", strings.Repeat("v", i+1)))
-			assert.NoError(t, err)
-			if action == secretsstore.UpsertCreated {
-				made.Store(i, true)
-			}
-		})
-	}
-	wg.Wait()
-	assert.Len(t, srv.Secrets(store.ID), 1)
-	n := 0
-	made.Range(func(any, any) bool { n++; return true })
-	assert.Equal(t, 1, n, "one of them made it")
-}
-
-func TestUpsertRefusesWhatItCannotSend(t *testing.T) {
-	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
-	for name, change := range map[string]func(*secretsstore.SecretCreate){
-		"no name":          func(s *secretsstore.SecretCreate) { s.Name = "" },
-		"no value":         func(s *secretsstore.SecretCreate) { s.Value = nil },
-		"no scopes":        func(s *secretsstore.SecretCreate) { s.Scopes = nil },
-		"a redacted value": func(s *secretsstore.SecretCreate) { s.Value = secretsstore.NewSecretValue("[REDACTED]") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			secret := secretToMake("", "v")
-			change(&secret)
-			_, _, err := srv.Client().Secrets.Upsert(t.Context(), storeID, secret)
-			assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-		})
-	}
-	assert.Empty(t, srv.Requests())
+func TestUpsertOfOneNameByManyCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
+		storeID := srv.AddStore("s").ID
+		client := srv.Client()
+		var created atomic.Int32
+		var callers sync.WaitGroup
+		for range 32 {
+			callers.Go(func() {
+				_, isNew, err := client.Secrets.Upsert(t.Context(), storeID, secretsstore.SecretUpsert{Name: "A", Scopes: newSecret.Scopes, Value: newSecret.Value})
+				assert.NoError(t, err)
+				if isNew {
+					created.Add(1)
+				}
+			})
+		}
+		callers.Wait()
+		assert.EqualValues(t, 1, created.Load())
+		assert.Len(t, srv.Secrets(storeID), 1)
+	})
 }

@@ -1,65 +1,93 @@
 package secretsstore
 
 import (
+	"crypto/hmac"
+	crand "crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/redact"
 )
 
-// redacted stands wherever a secret would otherwise be printed.
-const redacted = "[REDACTED]"
+// MaxSecretValueSize is the maximum size of a secret value in bytes.
+const MaxSecretValueSize = 65_536
 
-// SecretValue holds the value of a secret so that it can't be printed by
-// accident: package fmt with any verb, encoding/json, encoding.TextMarshaler
-// users such as XML and YAML, and log/slog all show it as [REDACTED], also where
-// it is a field of another struct. Only the request to the API, and [SecretValue.Reveal],
-// see the text.
+// A SecretValue holds the value of a secret. The zero SecretValue means "no value". It
+// prints, logs and marshals as [REDACTED]. The output of %#v, of dumpers such as go-spew
+// and of failing testify assertions does not reveal it either. Equal values are equal with
+// ==. A SecretValue cannot be unmarshaled.
 //
-// The string is behind a pointer because fmt calls no method on what it reaches
-// through an unexported field; there it prints the address, and not the value.
-//
-// A SecretValue can't be unmarshalled: what was marshalled is [REDACTED], and
-// reading that back would replace a secret by this word.
-type SecretValue struct {
-	p *string
-}
+// NewSecretValue("") is not the zero SecretValue. Every write rejects it, so that a value
+// that was lost cannot mean "keep the current one".
+type SecretValue struct{ masked string }
 
-// NewSecretValue holds s as the value of a secret. The API takes values of at
-// most 65,536 bytes of valid UTF-8; the methods that send a value check this.
-func NewSecretValue(s string) *SecretValue {
-	return &SecretValue{p: &s}
-}
+// key masks values, so that a dumper that reads unexported fields shows nothing. It is the
+// same for the life of the process, so that equal values are equal.
+var key = func() (k [sha256.Size]byte) {
+	_, _ = crand.Read(k[:]) // never fails
+	return k
+}()
 
-// Reveal returns the text. It is there for wrappers that must have it; nothing
-// that it returns is protected any more. A nil or zero SecretValue reveals "".
-func (v *SecretValue) Reveal() string {
-	if v == nil || v.p == nil {
-		return ""
-	}
-	return *v.p
-}
+// NewSecretValue returns a SecretValue that holds s. Methods that send a value require
+// valid UTF-8 of 1 to [MaxSecretValueSize] bytes.
+func NewSecretValue(s string) SecretValue { return SecretValue{mask(s)} }
 
-// Format writes [REDACTED], whatever the verb.
-func (v SecretValue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+// Reveal returns the value. It is no longer protected.
+func (v SecretValue) Reveal() string { return unmask(v.masked) }
+
+// IsZero reports whether v is the zero SecretValue.
+func (v SecretValue) IsZero() bool { return v.masked == "" }
+
+// Equal reports whether v and w hold the same value.
+func (v SecretValue) Equal(w SecretValue) bool { return v == w }
 
 // String returns [REDACTED].
-func (v SecretValue) String() string { return redacted }
+func (v SecretValue) String() string { return redact.Placeholder }
 
-// MarshalJSON returns "[REDACTED]" as a JSON string.
-func (v SecretValue) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+// Format writes [REDACTED] for every verb.
+func (v SecretValue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Placeholder) }
 
 // MarshalText returns [REDACTED].
-func (v SecretValue) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (v SecretValue) MarshalText() ([]byte, error) { return []byte(redact.Placeholder), nil }
 
-// LogValue returns [REDACTED]. It has a pointer receiver, unlike the other
-// methods, since slog calls it on a nil pointer too.
-func (v *SecretValue) LogValue() slog.Value { return slog.StringValue(redacted) }
+// LogValue returns [REDACTED].
+func (v SecretValue) LogValue() slog.Value { return slog.StringValue(redact.Placeholder) }
 
-var errUnmarshalValue = errors.New("secretsstore: a SecretValue can't be unmarshalled: use NewSecretValue")
+// UnmarshalText returns an error: what was marshaled is [REDACTED], not the value.
+func (v *SecretValue) UnmarshalText([]byte) error {
+	return errors.New("secretsstore: a secret value cannot be unmarshaled")
+}
 
-// UnmarshalJSON always fails; see [SecretValue].
-func (v *SecretValue) UnmarshalJSON([]byte) error { return errUnmarshalValue }
+// mask returns a MAC of s, and s XORed with a stream that a MAC of that MAC keys.
+func mask(s string) string {
+	h := hmac.New(sha256.New, key[:])
+	_, _ = io.WriteString(h, s)
+	b := h.Sum(make([]byte, 0, sha256.Size+len(s)))
+	b = append(b, s...)
+	xor(b[:sha256.Size], b[sha256.Size:])
+	return string(b)
+}
 
-// UnmarshalText always fails; see [SecretValue].
-func (v *SecretValue) UnmarshalText([]byte) error { return errUnmarshalValue }
+func unmask(masked string) string {
+	if masked == "" {
+		return ""
+	}
+	b := []byte(masked)
+	xor(b[:sha256.Size], b[sha256.Size:])
+	return string(b[sha256.Size:])
+}
+
+// xor XORs b with the stream that belongs to tag. The tag is visible, so it is not the key
+// of the stream.
+func xor(tag, b []byte) {
+	h := hmac.New(sha256.New, key[:])
+	_, _ = h.Write(tag)
+	stream := make([]byte, len(b))
+	_, _ = rand.NewChaCha8([sha256.Size]byte(h.Sum(nil))).Read(stream)
+	subtle.XORBytes(b, b, stream)
+}

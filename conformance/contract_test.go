@@ -128,7 +128,7 @@ func TestContract(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					w := newWorld(t, nil)
 					require.NoError(t, call(t.Context(), w, w.Ours(credentials(w), nil,
-						secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 2, MinBackoff: time.Millisecond}))))
+						secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 2, BaseBackoff: time.Millisecond}))))
 					exchanges := w.Recorder.Take()
 					require.NotEmpty(t, exchanges)
 					seen.add(t, checker, exchanges, false)
@@ -182,8 +182,8 @@ func keys(m map[string]bool) func(func(string) bool) {
 
 // combined are the calls that make several requests.
 func combined() map[string]func(context.Context, *calls.World, *secretsstore.Client) error {
-	secret := func(name string) secretsstore.SecretCreate {
-		return secretsstore.SecretCreate{Name: name, Value: secretsstore.NewSecretValue("v"), Scopes: []secretsstore.Scope{secretsstore.ScopeDEX}}
+	secret := func(name string) secretsstore.SecretUpsert {
+		return secretsstore.SecretUpsert{Name: name, Value: secretsstore.NewSecretValue("v"), Scopes: []secretsstore.Scope{secretsstore.ScopeDEX}}
 	}
 	return map[string]func(context.Context, *calls.World, *secretsstore.Client) error{
 		"upsert a secret that is there": func(ctx context.Context, w *calls.World, c *secretsstore.Client) error {
@@ -199,11 +199,11 @@ func combined() map[string]func(context.Context, *calls.World, *secretsstore.Cli
 			return err
 		},
 		"ensure a store that is there": func(ctx context.Context, _ *calls.World, c *secretsstore.Client) error {
-			_, _, err := c.Stores.Ensure(ctx, "empty")
+			_, _, err := c.Stores.Ensure(ctx, secretsstore.StoreCreate{Name: "empty"})
 			return err
 		},
 		"ensure a store that is not": func(ctx context.Context, _ *calls.World, c *secretsstore.Client) error {
-			_, _, err := c.Stores.Ensure(ctx, "third")
+			_, _, err := c.Stores.Ensure(ctx, secretsstore.StoreCreate{Name: "third"})
 			return err
 		},
 		"patch a secret twice, as the first answer was 503": func(ctx context.Context, w *calls.World, c *secretsstore.Client) error {

@@ -281,7 +281,7 @@ func TestTheirsMakesASecretTwice(t *testing.T) {
 	assert.Len(t, theirs.requests[apiHost], 3)
 
 	ours := unavailable()
-	_, _, err = oursOver(t, ours, calls.Credentials{Token: theToken}).Stores.Create(t.Context(), "s")
+	_, _, err = oursOver(t, ours, calls.Credentials{Token: theToken}).Stores.Create(t.Context(), secretsstore.StoreCreate{Name: "s"})
 	require.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
 	assert.Len(t, ours.requests[apiHost], 1)
 }

@@ -80,7 +80,7 @@ func (s *service) client(t testing.TB, r *route, opts ...secretsstore.Option) *s
 
 // tries is a policy with so many attempts that wastes no time between them.
 func tries(n int) secretsstore.Option {
-	return secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: n, MinBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond})
+	return secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: n, BaseBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond})
 }
 
 // route says where connections go, whatever address they are for: the first to the
@@ -149,12 +149,12 @@ func attempts(t testing.TB, err error) int {
 	var unreadable *secretsstore.ResponseError
 	var unanswered *secretsstore.RequestError
 	switch {
+	case errors.As(err, &unanswered): // first: it can hold the answer of the attempt before
+		return unanswered.Attempts
 	case errors.As(err, &answered):
 		return answered.Attempts
 	case errors.As(err, &unreadable):
 		return unreadable.Attempts
-	case errors.As(err, &unanswered):
-		return unanswered.Attempts
 	}
 	require.Failf(t, "an error of no known type", "%T: %v", err, err)
 	return 0

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -60,29 +59,22 @@ func (s *secure) options(opts ...secretsstore.Option) []secretsstore.Option {
 		secretsstore.WithBaseURL("https://" + s.proxy.Addr + "/client/v4"),
 		secretsstore.WithAPIToken(s.APIToken),
 		secretsstore.WithAccountID(s.AccountID),
-		secretsstore.WithLogger(slog.New(s.reason)),
+		secretsstore.WithHooks(secretsstore.Hooks{AttemptDone: s.reason.add}),
 	}, opts...)
 }
 
-// reasons is a log handler that keeps why calls were tried again.
+// reasons are why attempts failed.
 type reasons struct {
 	mu  sync.Mutex
-	all []string
+	all []error
 }
 
-func (*reasons) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
-func (r *reasons) WithAttrs([]slog.Attr) slog.Handler             { return r }
-func (r *reasons) WithGroup(string) slog.Handler                  { return r }
-func (r *reasons) Handle(_ context.Context, record slog.Record) error {
+func (r *reasons) add(_ context.Context, done secretsstore.AttemptDone) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	record.Attrs(func(a slog.Attr) bool {
-		if a.Key == "reason" {
-			r.all = append(r.all, a.Value.String())
-		}
-		return true
-	})
-	return nil
+	if done.Err != nil {
+		r.all = append(r.all, done.Err)
+	}
 }
 
 // testSilentConnections makes each call on a connection that has worked and has gone
@@ -131,7 +123,7 @@ func testSilentConnections(t *testing.T, newClient func(*testing.T, *secure) *se
 				assert.Equal(t, 2, r.resp.Attempts)
 				assert.Equal(t, 2, s.proxy.Accepted(), "the silent connection was replaced")
 				require.Len(t, s.reason.all, 1)
-				assert.NotContains(t, s.reason.all[0], secretsstore.ErrAttemptTimeout.Error(), "the pings should have noticed first")
+				assert.NotErrorIs(t, s.reason.all[0], secretsstore.ErrAttemptTimeout, "the pings should have noticed first")
 				if !cases[i].all {
 					sent = 2
 				}

@@ -5,7 +5,7 @@
 //	client, err := secretsstore.NewClient(secretsstore.WithLimiter(limiter))
 //
 // The API's limit is 1,200 requests in 5 minutes per user or token, and who goes
-// past it is blocked for up to 5 minutes. A client by itself slows down by what the
+// past it is blocked for up to 5 minutes. A client by itself keeps to what the
 // API's headers say, which is enough for a few processes. Many of them learn too
 // late what the others have used.
 //

@@ -74,7 +74,7 @@ func ExampleServer_Inject() {
 	})
 
 	_, _, err := srv.Client().Secrets.Patch(context.Background(), store.ID, secret.ID,
-		secretsstore.SecretPatch{Comment: secretsstore.Ptr("rotated")}, secretsstore.WithMaxAttempts(1))
+		secretsstore.SecretPatch{Comment: secretsstore.Ptr("rotated")}, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 1}))
 	fmt.Println("failed:", err != nil)
 	fmt.Println("stored:", srv.Secrets(store.ID)[0].Comment)
 	fmt.Println("faults:", fault.Hits())

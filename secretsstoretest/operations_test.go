@@ -276,7 +276,7 @@ func TestStatusMovesFromPendingToActive(t *testing.T) {
 				st := srv.AddStore("s")
 				secrets := account + "/stores/" + st.ID + "/secrets"
 				secret := srv.AddSecret(st.ID, create("A"))
-				assert.Equal(t, secretsstore.SecretActive, secret.Status, "what is seeded is active")
+				assert.Equal(t, secretsstore.SecretStatusActive, secret.Status, "what is seeded is active")
 				assert.Contains(t, send.do(t, "GET", secrets+"/"+secret.ID, "").body, `"status":"active"`)
 
 				write := send.do(t, "PATCH", secrets+"/"+secret.ID, `{"value":"v"}`).body

@@ -130,11 +130,12 @@ func (s *Server) Close() {
 	})
 }
 
-// Client returns a client of this server, signed in with APIToken, on AccountID. The
-// options are added to these, and win. A server without a listener is reached over
-// [Server.Transport]. Client panics if the options are wrong.
+// Client returns a client of this server, signed in with APIToken, on AccountID. It
+// ignores the environment. The options are added to these, and win. A server without a
+// listener is reached over [Server.Transport]. Client panics if the options are wrong.
 func (s *Server) Client(opts ...secretsstore.Option) *secretsstore.Client {
 	all := []secretsstore.Option{
+		secretsstore.WithoutEnvironment(),
 		secretsstore.WithBaseURL(s.URL),
 		secretsstore.WithAPIToken(s.APIToken),
 		secretsstore.WithAccountID(s.AccountID),

@@ -87,7 +87,7 @@ func TestSeeding(t *testing.T) {
 	made := srv.AddSecret(st.ID, b)
 	assert.Equal(t, &secretsstore.Secret{
 		ID: "id-3", StoreID: "id-1", Name: "b", Comment: "c", Scopes: []secretsstore.Scope{"dex", "workers"},
-		Status: secretsstore.SecretActive, Created: at, Modified: at,
+		Status: secretsstore.SecretStatusActive, Created: at, Modified: at,
 	}, made)
 	srv.AddSecret(st.ID, create("a"))
 

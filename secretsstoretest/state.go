@@ -204,7 +204,7 @@ func (st *state) insert(accountID, storeID string, wanted []secretChange, seed b
 	}
 	now, status, pendingFor := st.now(), st.justWritten(), st.pendingFor
 	if seed {
-		status, pendingFor = string(secretsstore.SecretActive), 0
+		status, pendingFor = string(secretsstore.SecretStatusActive), 0
 	}
 	views := make([]secretView, 0, len(wanted))
 	for _, w := range wanted {

@@ -57,17 +57,17 @@ func (s *secret) view(status string) secretView {
 
 func (s *secret) status(now time.Time) string {
 	if now.Before(s.activeAt) {
-		return string(secretsstore.SecretPending)
+		return string(secretsstore.SecretStatusPending)
 	}
-	return string(secretsstore.SecretActive)
+	return string(secretsstore.SecretStatusActive)
 }
 
 // justWritten is the status in the answer to a write with a value.
 func (st *state) justWritten() string {
 	if st.pendingFor < 0 {
-		return string(secretsstore.SecretActive)
+		return string(secretsstore.SecretStatusActive)
 	}
-	return string(secretsstore.SecretPending)
+	return string(secretsstore.SecretStatusPending)
 }
 
 // checkAll checks the fields of secrets that are to be made.

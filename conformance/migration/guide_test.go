@@ -69,16 +69,16 @@ func TestGuideCreate(t *testing.T) {
 	srv, client, storeID, _ := emulator(t)
 	ctx := t.Context()
 
-	secrets, _, err := client.Secrets.Create(ctx, storeID, []secretsstore.SecretCreate{{
+	secret, _, err := client.Secrets.Create(ctx, storeID, secretsstore.SecretCreate{
 		Name:    "BILLING_KEY",
 		Value:   secretsstore.NewSecretValue(value),
 		Scopes:  []secretsstore.Scope{secretsstore.ScopeWorkers},
 		Comment: "for the billing service",
-	}})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := secrets[0].ID
+	id := secret.ID
 
 	requireValue(t, srv, storeID, id, value)
 }
@@ -176,11 +176,11 @@ func TestGuideStoresAndQuota(t *testing.T) {
 	srv, client, _, _ := emulator(t)
 	ctx := t.Context()
 
-	store, _, err := client.Stores.Create(ctx, "staging")
+	store, _, err := client.Stores.Create(ctx, secretsstore.StoreCreate{Name: "staging"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.Stores.Delete(ctx, store.ID, secretsstore.StoreDeleteOptions{Force: true})
+	_, err = client.Stores.Delete(ctx, store.ID, &secretsstore.StoreDeleteOptions{Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,10 +221,13 @@ func TestGuideRawJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := string(resp.Result)
+	var raw json.RawMessage
+	if err := resp.DecodeResult(&raw); err != nil {
+		t.Fatal(err)
+	}
 
 	var fields map[string]any
-	require.NoError(t, json.Unmarshal([]byte(raw), &fields))
+	require.NoError(t, json.Unmarshal(raw, &fields))
 	assert.Equal(t, "MY_API_KEY", fields["name"])
 }
 
@@ -236,7 +239,7 @@ func TestGuideCallOptions(t *testing.T) {
 	defer cancel()
 	secret, resp, err := client.Secrets.Get(ctx, storeID, secretID,
 		secretsstore.WithHeader("X-Change", "4711"),
-		secretsstore.WithMaxAttempts(1),
+		secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 1}),
 	)
 	if err != nil {
 		t.Fatal(err)

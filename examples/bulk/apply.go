@@ -101,14 +101,14 @@ func (a *application) patchAll(ctx context.Context, con console) {
 	defer waiting.Wait()
 	defer close(ended)
 
-	patches := func(yield func(secretsstore.PatchRequest) bool) { a.take(ctx, yield) }
-	for result := range a.client.Secrets.PatchAll(ctx, patches, secretsstore.BulkOptions{Concurrency: a.concurrency}) {
+	patches := func(yield func(secretsstore.PatchItem) bool) { a.take(ctx, yield) }
+	for result := range a.client.Secrets.PatchEach(ctx, patches, &secretsstore.PatchEachOptions{Concurrency: a.concurrency}) {
 		a.settle(ctx, result)
 	}
 }
 
 // take yields the patches until there are none, or the run is stopped.
-func (a *application) take(ctx context.Context, yield func(secretsstore.PatchRequest) bool) {
+func (a *application) take(ctx context.Context, yield func(secretsstore.PatchItem) bool) {
 	for _, it := range a.plan.items {
 		if a.isStopped() {
 			return
@@ -117,7 +117,7 @@ func (a *application) take(ctx context.Context, yield func(secretsstore.PatchReq
 		if !ok {
 			continue
 		}
-		if a.isStopped() || !yield(secretsstore.PatchRequest{StoreID: a.plan.job.Store, SecretID: it.ID, Patch: patch}) {
+		if a.isStopped() || !yield(secretsstore.PatchItem{StoreID: a.plan.job.Store, SecretID: it.ID, Patch: patch}) {
 			return
 		}
 	}
@@ -139,7 +139,7 @@ func (a *application) current(ctx context.Context, it item) (patch secretsstore.
 	case ctx.Err() != nil && err != nil:
 		return patch, false
 	case err != nil:
-		// Credentials that are refused once are refused always; PatchAll does not see
+		// Credentials that are refused once are refused always; PatchEach does not see
 		// this answer.
 		a.stopped = a.stopped || errors.Is(err, secretsstore.ErrUnauthorized) || errors.Is(err, secretsstore.ErrNoCredentials)
 		a.failedLocked(problem{it.planned, err})
@@ -164,11 +164,11 @@ func (a *application) settle(ctx context.Context, result secretsstore.PatchResul
 	case err == nil:
 		a.patched++
 		a.progress.step(false)
-		a.noteLocked(a.journal.done(result.Request.SecretID, false))
-	case errors.Is(err, secretsstore.ErrNotTried), ctx.Err() != nil && errors.Is(err, context.Canceled):
+		a.noteLocked(a.journal.done(result.Item.SecretID, false))
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		// It is left, and the journal has it so.
 	default:
-		a.failedLocked(problem{a.items[result.Request.SecretID].planned, err})
+		a.failedLocked(problem{a.items[result.Item.SecretID].planned, err})
 	}
 }
 

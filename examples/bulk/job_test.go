@@ -68,7 +68,7 @@ func TestChange(t *testing.T) {
 			assert.Equal(t, tc.scopes, patch.Scopes)
 			assert.Equal(t, tc.comment, patch.Comment)
 			assert.Equal(t, tc.scopes != nil || tc.comment != nil, ok)
-			assert.Nil(t, patch.Value)
+			assert.True(t, patch.Value.IsZero())
 			assert.Equal(t, before, tc.secret.Scopes, "the secret that was read is left alone")
 		})
 	}

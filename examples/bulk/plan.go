@@ -29,7 +29,7 @@ func look(ctx context.Context, client *secretsstore.Client, store string) (*snap
 		if err != nil {
 			return nil, err
 		}
-		if secret.Status != secretsstore.SecretDeleted {
+		if secret.Status != secretsstore.SecretStatusDeleted {
 			seen.secrets[secret.ID] = secret
 		}
 	}

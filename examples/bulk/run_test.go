@@ -325,8 +325,8 @@ func TestRefusedCredentialsEndTheRun(t *testing.T) {
 	s := newShop(t, 200)
 	s.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Status: 401, Body: secretsstoretest.ErrorBody(10000, "Authentication error")})
 	err := s.first("-name", "*", "-comment", "c", "-concurrency", "1")
-	require.EqualError(t, err, "1 failed, 199 not reached")
-	assert.Len(t, s.patches(), 1)
+	require.EqualError(t, err, "2 failed, 198 not reached")
+	assert.Len(t, s.patches(), 2)
 
 	s.ClearFaults()
 	require.NoError(t, s.bulk("-resume", s.journal, "-yes"))
@@ -463,7 +463,7 @@ func TestJournalThatBreaksEndsTheRun(t *testing.T) {
 	a := newApplication(p, client, j)
 	a.concurrency = 2
 	require.ErrorIs(t, a.run(t.Context(), s.con), os.ErrClosed)
-	assert.LessOrEqual(t, len(s.patches()), 2)
+	assert.LessOrEqual(t, len(s.patches()), 3, "the one whose result is handled, and two in flight")
 }
 
 func TestLines(t *testing.T) {

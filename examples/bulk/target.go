@@ -30,7 +30,7 @@ func open(s *settings, out io.Writer) (*target, error) {
 	}
 	client, err := secretsstore.NewClient(
 		secretsstore.WithUserAgent("secretsstore-example-bulk"),
-		secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxRetryAfter: longestBlock}))
+		secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxWait: longestBlock}))
 	switch {
 	case errors.Is(err, secretsstore.ErrNoCredentials) && s.Store != "":
 		return nil, fmt.Errorf("store %s is on Cloudflare: %w", plain(s.Store), err)

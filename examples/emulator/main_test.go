@@ -103,7 +103,7 @@ func TestTheEnvironmentItPrintsReachesIt(t *testing.T) {
 		"email and key": {"CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, _, err := p.use(t, credentials...).Stores.Ensure(t.Context(), "production")
+			store, _, err := p.use(t, credentials...).Stores.Ensure(t.Context(), secretsstore.StoreCreate{Name: "production"})
 			require.NoError(t, err)
 			assert.Equal(t, "production", store.Name)
 		})
@@ -133,14 +133,14 @@ func TestFlagsSetTheLimits(t *testing.T) {
 	p := start(t, "-max-stores", "2", "-max-secrets", "1", "-rate", "5/1h")
 	// A client that has not heard of the limit does not slow down.
 	fresh := func() *secretsstore.Client { return p.use(t, "CLOUDFLARE_API_TOKEN") }
-	store, _, err := fresh().Stores.Create(ctx, "a")
+	store, _, err := fresh().Stores.Create(ctx, secretsstore.StoreCreate{Name: "a"})
 	require.NoError(t, err)
-	_, _, err = fresh().Stores.Create(ctx, "b")
+	_, _, err = fresh().Stores.Create(ctx, secretsstore.StoreCreate{Name: "b"})
 	require.NoError(t, err)
-	_, _, err = fresh().Stores.Create(ctx, "c")
+	_, _, err = fresh().Stores.Create(ctx, secretsstore.StoreCreate{Name: "c"})
 	require.ErrorIs(t, err, secretsstore.ErrQuotaExceeded)
-	secret := func(name string) []secretsstore.SecretCreate {
-		return []secretsstore.SecretCreate{{Name: name, Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("v")}}
+	secret := func(name string) secretsstore.SecretCreate {
+		return secretsstore.SecretCreate{Name: name, Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("v")}
 	}
 	_, _, err = fresh().Secrets.Create(ctx, store.ID, secret("A"))
 	require.NoError(t, err)
@@ -157,9 +157,9 @@ func TestTheLogHasALineForEachRequest(t *testing.T) {
 	ctx := t.Context()
 	p := start(t, "-account-id", "acct", "-api-token", "the-token", "-email", "me@example.com", "-api-key", "the-key")
 	client := p.use(t, "CLOUDFLARE_API_TOKEN")
-	store, _, err := client.Stores.Create(ctx, "production")
+	store, _, err := client.Stores.Create(ctx, secretsstore.StoreCreate{Name: "production"})
 	require.NoError(t, err)
-	_, _, err = client.Secrets.Create(ctx, store.ID, []secretsstore.SecretCreate{{Name: "N", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("the-value")}})
+	_, _, err = client.Secrets.Create(ctx, store.ID, secretsstore.SecretCreate{Name: "N", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("the-value")})
 	require.NoError(t, err)
 	_, _, err = client.Secrets.List(ctx, store.ID, &secretsstore.SecretListOptions{PerPage: 50, Search: "a\nb"})
 	require.NoError(t, err)

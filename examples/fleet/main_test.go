@@ -116,7 +116,7 @@ func TestTasksHoldNoValue(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(tasks), "reviewed, number 2")
 	assert.NotContains(t, string(tasks), "never-in-the-queue")
-	assert.Nil(t, s.tasks[0].patch().Value)
+	assert.True(t, s.tasks[0].patch().Value.IsZero())
 }
 
 func TestPatchTwiceIsPatchOnce(t *testing.T) {

@@ -3,7 +3,7 @@
 // and Prometheus metrics of both. The spans and labels have the routes of the API's
 // documentation, and never an id or a value.
 //
-// What a service takes from here is in telemetry.go (the hook of the calls and the
+// What a service takes from here is in telemetry.go (the hooks of the calls and the
 // transport of the attempts) and metrics.go; [instrument] puts them together.
 //
 // The program patches a secret of a Secrets Store in memory, which limits the rate
@@ -52,7 +52,8 @@ func instrument(base http.RoundTripper, spans trace.TracerProvider, registry pro
 		return nil, err
 	}
 	return []secretsstore.Option{
-		secretsstore.WithCallHook(both(traceCalls(spans), measure)),
+		secretsstore.WithHooks(traceCalls(spans)),
+		secretsstore.WithHooks(measure),
 		secretsstore.WithHTTPClient(&http.Client{Transport: traceAttempts(base, spans, meters)}),
 	}, nil
 }

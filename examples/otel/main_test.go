@@ -188,14 +188,14 @@ func TestNoSpanTellsAnIDOrValue(t *testing.T) {
 				return nil, fmt.Errorf("%s %s with %v: refused", req.Method, req.URL, req.Header)
 			},
 			do:   func(ctx context.Context, f *fixture) error { return f.patch(ctx) },
-			kind: "no_answer", span: "PATCH " + secretRoute,
+			kind: "outcome_unknown", span: "PATCH " + secretRoute,
 		},
 		"when the error of an answer's body tells the URL": {
 			base: func(req *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Body: brokenBody{fmt.Errorf("reading %s: cut", req.URL)}}, nil
 			},
 			do:   func(ctx context.Context, f *fixture) error { return f.patch(ctx) },
-			kind: "invalid_response", span: "PATCH " + secretRoute,
+			kind: "outcome_unknown", span: "PATCH " + secretRoute,
 		},
 		"when an answer repeats what was sent": {
 			base: func(req *http.Request) (*http.Response, error) {
@@ -216,14 +216,14 @@ func TestNoSpanTellsAnIDOrValue(t *testing.T) {
 				})
 				return f.patch(ctx)
 			},
-			kind: "canceled", span: "PATCH " + secretRoute,
+			kind: "outcome_unknown", span: "PATCH " + secretRoute,
 		},
 		"when the path is the user's": {
 			do: func(ctx context.Context, f *fixture) error {
 				_, err := f.client.Do(ctx, "GET", "/accounts/"+f.srv.AccountID+"/secrets_store/stores/"+f.store.ID+"/nothing?search="+f.secret.Name, nil, nil)
 				return err
 			},
-			kind: "not_found", span: "GET",
+			kind: "invalid_request", span: "GET",
 		},
 		"when the outcome is unknown": {
 			base: func(req *http.Request) (*http.Response, error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
@@ -19,7 +18,7 @@ import (
 // measureCalls has Prometheus metrics for the calls: how long they took with all
 // their attempts and waits, by method, route and outcome. The histogram's count is
 // the number of calls. It needs nothing of OpenTelemetry.
-func measureCalls(registry prometheus.Registerer) (secretsstore.CallHook, error) {
+func measureCalls(registry prometheus.Registerer) (secretsstore.Hooks, error) {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "secretsstore_call_duration_seconds",
 		Help: "How long calls of the Secrets Store API took, with all attempts and waits.",
@@ -32,17 +31,18 @@ func measureCalls(registry prometheus.Registerer) (secretsstore.CallHook, error)
 	}, []string{"method", "route"})
 	for _, collector := range []prometheus.Collector{durations, inFlight} {
 		if err := registry.Register(collector); err != nil {
-			return nil, err
+			return secretsstore.Hooks{}, err
 		}
 	}
-	return func(ctx context.Context, told secretsstore.Call) (context.Context, func(*secretsstore.Response, error)) {
-		begun := time.Now()
-		running := inFlight.WithLabelValues(told.Method, told.Route)
-		running.Inc()
-		return ctx, func(_ *secretsstore.Response, err error) {
-			running.Dec()
-			durations.WithLabelValues(told.Method, told.Route, outcome(err)).Observe(time.Since(begun).Seconds())
-		}
+	return secretsstore.Hooks{
+		CallStart: func(_ context.Context, start secretsstore.CallStart) context.Context {
+			inFlight.WithLabelValues(start.Method, start.Route).Inc()
+			return nil
+		},
+		CallDone: func(_ context.Context, done secretsstore.CallDone) {
+			inFlight.WithLabelValues(done.Method, done.Route).Dec()
+			durations.WithLabelValues(done.Method, done.Route, outcome(done.Err)).Observe(done.Duration.Seconds())
+		},
 	}, nil
 }
 

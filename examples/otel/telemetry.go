@@ -19,7 +19,7 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go"
 )
 
-// call is what the hook hands to the transport, by the context of the attempts.
+// call is what the hooks hand to the transport, by the context of the attempts.
 type call struct {
 	name     string // of the spans: the method and the route, which holds no id
 	route    string
@@ -34,33 +34,37 @@ func callOf(ctx context.Context) *call {
 }
 
 // traceCalls begins a span for each call, in which the spans of its attempts lie.
-func traceCalls(provider trace.TracerProvider) secretsstore.CallHook {
+func traceCalls(provider trace.TracerProvider) secretsstore.Hooks {
 	tracer := provider.Tracer("github.com/seed-57d84f87/secretsstore-go/examples/otel")
-	return func(ctx context.Context, told secretsstore.Call) (context.Context, func(*secretsstore.Response, error)) {
-		c := &call{name: told.Method, route: told.Route}
-		attrs := []attribute.KeyValue{semconv.HTTPRequestMethodKey.String(told.Method)}
-		// A call of Client.Do has no route: its path may hold ids, so it has no name here.
-		if told.Route != "" {
-			c.name += " " + told.Route
-			attrs = append(attrs, semconv.URLTemplate(told.Route))
-		}
-		ctx, span := tracer.Start(ctx, c.name, trace.WithAttributes(attrs...))
-		ctx = context.WithValue(ctx, callKey{}, c)
-		if told.Route != "" {
-			labeler := new(otelhttp.Labeler)
-			labeler.Add(semconv.URLTemplate(told.Route))
-			ctx = otelhttp.ContextWithClientLabeler(ctx, labeler)
-		}
-		return ctx, func(resp *secretsstore.Response, err error) {
-			span.SetAttributes(attribute.Int("secretsstore.attempts", int(c.attempts.Load())))
-			if resp != nil {
-				span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode))
+	return secretsstore.Hooks{
+		CallStart: func(ctx context.Context, start secretsstore.CallStart) context.Context {
+			c := &call{name: start.Method, route: start.Route}
+			attrs := []attribute.KeyValue{semconv.HTTPRequestMethodKey.String(start.Method)}
+			// A call of Client.Do has no route: its path may hold ids, so it has no name here.
+			if start.Route != "" {
+				c.name += " " + start.Route
+				attrs = append(attrs, semconv.URLTemplate(start.Route))
 			}
-			if err != nil {
-				fail(span, err)
+			ctx, _ = tracer.Start(ctx, c.name, trace.WithAttributes(attrs...))
+			ctx = context.WithValue(ctx, callKey{}, c)
+			if start.Route != "" {
+				labeler := new(otelhttp.Labeler)
+				labeler.Add(semconv.URLTemplate(start.Route))
+				ctx = otelhttp.ContextWithClientLabeler(ctx, labeler)
+			}
+			return ctx
+		},
+		CallDone: func(ctx context.Context, done secretsstore.CallDone) {
+			span := trace.SpanFromContext(ctx)
+			span.SetAttributes(attribute.Int("secretsstore.attempts", done.Attempts))
+			if done.StatusCode != 0 {
+				span.SetAttributes(semconv.HTTPResponseStatusCode(done.StatusCode))
+			}
+			if done.Err != nil {
+				fail(span, done.Err)
 			}
 			span.End()
-		}
+		},
 	}
 }
 
@@ -122,18 +126,6 @@ func outcome(err error) string {
 		return "no_answer"
 	}
 	return "other"
-}
-
-// both tells two hooks of each call. The first is the outer one.
-func both(first, second secretsstore.CallHook) secretsstore.CallHook {
-	return func(ctx context.Context, told secretsstore.Call) (context.Context, func(*secretsstore.Response, error)) {
-		ctx, firstDone := first(ctx, told)
-		ctx, secondDone := second(ctx, told)
-		return ctx, func(resp *secretsstore.Response, err error) {
-			secondDone(resp, err)
-			firstDone(resp, err)
-		}
-	}
 }
 
 // traceAttempts is base with a span and a measurement for each request, by

@@ -120,7 +120,7 @@ func documented() secretsstore.SecretPatch {
 
 // demo does the same against a Secrets Store in memory.
 func demo(ctx context.Context, stdout io.Writer, p secretsstore.SecretPatch) error {
-	if p.Comment == nil && p.Scopes == nil && p.Value == nil {
+	if p.Comment == nil && p.Scopes == nil && p.Value.IsZero() {
 		p = documented()
 	}
 	srv := secretsstoretest.NewServer()
@@ -128,19 +128,19 @@ func demo(ctx context.Context, stdout io.Writer, p secretsstore.SecretPatch) err
 	client := srv.Client()
 	fmt.Fprintf(stdout, "No credentials in the environment: using a Secrets Store in memory at %s.\n", srv.URL)
 
-	store, _, err := client.Stores.Create(ctx, "service_x_keys")
+	store, _, err := client.Stores.Create(ctx, secretsstore.StoreCreate{Name: "service_x_keys"})
 	if err != nil {
 		return err
 	}
-	created, _, err := client.Secrets.Create(ctx, store.ID, []secretsstore.SecretCreate{{
+	created, _, err := client.Secrets.Create(ctx, store.ID, secretsstore.SecretCreate{
 		Name:   "MY_API_KEY",
 		Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers},
 		Value:  secretsstore.NewSecretValue("api-token-secret-123"),
-	}})
+	})
 	if err != nil {
 		return err
 	}
-	t := target{store: store.ID, secret: created[0].ID, patch: p}
+	t := target{store: store.ID, secret: created.ID, patch: p}
 	if err := patch(ctx, stdout, client, t); err != nil {
 		return err
 	}

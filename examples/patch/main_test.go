@@ -30,7 +30,7 @@ func TestDemo(t *testing.T) {
 	assert.Regexp(t, `(?m)^name +MY_API_KEY +MY_API_KEY$`, got)
 	assert.Regexp(t, `(?m)^comment +- +info about my secret$`, got)
 	assert.Regexp(t, `(?m)^scopes +workers +access,ai_gateway,dex,workers$`, got)
-	assert.Contains(t, got, "404 Not Found: secret_not_found [1001]")
+	assert.Contains(t, got, "404 Not Found: secret_not_found (code 1001)")
 	assert.Contains(t, got, "errors.Is(err, ErrSecretNotFound): true")
 	assert.NotContains(t, got, "api-token-secret-123")
 }
@@ -55,7 +55,7 @@ func TestWithCredentials(t *testing.T) {
 	})
 	for name, tc := range map[string]struct{ args, says string }{
 		"asks for the secret":              {"", "-store and -secret"},
-		"changes nothing by itself":        {"-store " + store.ID + " -secret " + secret.ID, "patch changes nothing"},
+		"changes nothing by itself":        {"-store " + store.ID + " -secret " + secret.ID, "invalid patch: empty"},
 		"reports a secret that is missing": {"-store " + store.ID + " -secret 0", "secret_not_found"},
 		"reports a bad id":                 {"-store ../x -secret 0", "store_id"},
 		"reports a value that is not set":  {"-value-env NO_SUCH", "NO_SUCH"},

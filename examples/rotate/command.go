@@ -45,10 +45,10 @@ func (r runner) context(ctx context.Context) (context.Context, context.CancelFun
 
 // source runs a command that prints the value.
 func (r runner) source(flag, line string, text textOptions) source {
-	return func(ctx context.Context, con *console) (*secretsstore.SecretValue, error) {
+	return func(ctx context.Context, con *console) (secretsstore.SecretValue, error) {
 		argv := strings.Fields(line)
 		if len(argv) == 0 {
-			return nil, fmt.Errorf("%s: there is no command", flag)
+			return secretsstore.SecretValue{}, fmt.Errorf("%s: there is no command", flag)
 		}
 		ctx, cancel := r.context(ctx)
 		defer cancel()
@@ -66,9 +66,9 @@ func (r runner) source(flag, line string, text textOptions) source {
 		out.Close()
 		switch {
 		case err != nil && value.full:
-			return nil, notGood
+			return secretsstore.SecretValue{}, notGood
 		case err != nil:
-			return nil, fmt.Errorf("%s: %s: %w", flag, argv[0], err)
+			return secretsstore.SecretValue{}, fmt.Errorf("%s: %s: %w", flag, argv[0], err)
 		}
 		return got, notGood
 	}
@@ -78,7 +78,7 @@ func (r runner) source(flag, line string, text textOptions) source {
 // be seen by all users of the machine, and the environment goes to everything that
 // the command starts.
 func (r runner) check(argv []string) check {
-	return func(ctx context.Context, con *console, newValue *secretsstore.SecretValue) error {
+	return func(ctx context.Context, con *console, newValue secretsstore.SecretValue) error {
 		ctx, cancel := r.context(ctx)
 		defer cancel()
 		cmd := r.command(ctx, argv)

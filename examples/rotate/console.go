@@ -18,7 +18,7 @@ import (
 // printed.
 type console struct {
 	stdout, stderr io.Writer
-	secrets        []*secretsstore.SecretValue
+	secrets        []secretsstore.SecretValue
 }
 
 // say prints a line. That it can't be printed is no reason to stop: nobody may be
@@ -29,13 +29,13 @@ func (c *console) say(format string, args ...any) {
 
 // keepOut makes a value of a text, and keeps both out of what commands print; also
 // where it can't be a value, since it was meant to be one.
-func (c *console) keepOut(from string, o textOptions, text string) (*secretsstore.SecretValue, error) {
+func (c *console) keepOut(from string, o textOptions, text string) (secretsstore.SecretValue, error) {
 	if strings.Trim(text, "\r\n") != "" {
 		c.secrets = append(c.secrets, secretsstore.NewSecretValue(text))
 	}
 	value, err := o.value(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
+		return secretsstore.SecretValue{}, fmt.Errorf("%s: %w", from, err)
 	}
 	return value, nil
 }

@@ -24,15 +24,15 @@ func demo(ctx context.Context, con *console) error {
 		Value:  inUse,
 	})
 
-	rotate := func(result error) (made *secretsstore.SecretValue, err error) {
+	rotate := func(result error) (made secretsstore.SecretValue, err error) {
 		r := rotation{
 			store:           store.ID,
 			secret:          secret.ID,
-			oldValue:        func(context.Context, *console) (*secretsstore.SecretValue, error) { return inUse, nil },
+			oldValue:        func(context.Context, *console) (secretsstore.SecretValue, error) { return inUse, nil },
 			newValue:        randomSource(32, "base64url"),
 			timeout:         10 * time.Second,
 			rollbackTimeout: 10 * time.Second,
-			check: func(_ context.Context, _ *console, newValue *secretsstore.SecretValue) error {
+			check: func(_ context.Context, _ *console, newValue secretsstore.SecretValue) error {
 				made = newValue
 				return result
 			},

@@ -22,7 +22,7 @@ type rotation struct {
 }
 
 // check says whether the new value is good.
-type check func(ctx context.Context, con *console, newValue *secretsstore.SecretValue) error
+type check func(ctx context.Context, con *console, newValue secretsstore.SecretValue) error
 
 // How long it waits between two looks at a secret that is pending.
 const (
@@ -113,11 +113,11 @@ func (r *rotation) run(ctx context.Context, client *secretsstore.Client, con *co
 //
 // An attempt of the new value that got no answer can in theory be done by the API
 // after this. It has no way to patch on a condition that would prevent that.
-func (r *rotation) rollBack(ctx context.Context, client *secretsstore.Client, con *console, oldValue *secretsstore.SecretValue, f *failure) error {
+func (r *rotation) rollBack(ctx context.Context, client *secretsstore.Client, con *console, oldValue secretsstore.SecretValue, f *failure) error {
 	con.say("Failed %s. Rolling back, within %v.", f.stage, r.rollbackTimeout)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.rollbackTimeout)
 	defer cancel()
-	_, done, err := r.patch(ctx, client, oldValue, secretsstore.WithMaxAttempts(rollbackAttempts))
+	_, done, err := r.patch(ctx, client, oldValue, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: rollbackAttempts}))
 	switch {
 	case err == nil:
 		f.state = rolledBack
@@ -143,7 +143,7 @@ const (
 // all the same: not if nothing was sent, or the API has refused each attempt. An
 // attempt that was not answered, or answered by a server in trouble, can have been
 // done, whatever the answer to the next one.
-func (r *rotation) patch(ctx context.Context, client *secretsstore.Client, value *secretsstore.SecretValue, opts ...secretsstore.RequestOption) (*secretsstore.Secret, done, error) {
+func (r *rotation) patch(ctx context.Context, client *secretsstore.Client, value secretsstore.SecretValue, opts ...secretsstore.RequestOption) (*secretsstore.Secret, done, error) {
 	refused := 0
 	opts = append(opts, secretsstore.OnResponse(func(resp *secretsstore.Response) {
 		if resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusRequestTimeout {
@@ -178,7 +178,7 @@ func (r *rotation) waitActive(ctx context.Context, client *secretsstore.Client, 
 	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, tooLong)
 	defer cancel()
 	var last error
-	for wait := time.Duration(0); status != secretsstore.SecretActive; wait = min(max(firstWait, wait*3/2), longestWait) {
+	for wait := time.Duration(0); status != secretsstore.SecretStatusActive; wait = min(max(firstWait, wait*3/2), longestWait) {
 		if wait > 0 {
 			con.say("Not active yet; looking again in %v.", wait)
 		}
@@ -196,7 +196,7 @@ func (r *rotation) waitActive(ctx context.Context, client *secretsstore.Client, 
 			return err
 		case err != nil:
 			last = err
-		case secret.Status == secretsstore.SecretDeleted:
+		case secret.Status == secretsstore.SecretStatusDeleted:
 			return errors.New("the secret is deleted")
 		default:
 			status, last = secret.Status, nil

@@ -31,7 +31,7 @@ type stage struct {
 
 // fixed is the source of a value that is known to the test.
 func fixed(text string) source {
-	return func(context.Context, *console) (*secretsstore.SecretValue, error) {
+	return func(context.Context, *console) (secretsstore.SecretValue, error) {
 		return secretsstore.NewSecretValue(text), nil
 	}
 }
@@ -43,7 +43,7 @@ func newStage(opts ...secretsstoretest.ServerOption) *stage {
 	return &stage{srv: srv, rotation: &rotation{
 		store: store.ID, secret: secret.ID,
 		oldValue: fixed(oldText), newValue: fixed(newText),
-		check:   func(context.Context, *console, *secretsstore.SecretValue) error { return nil },
+		check:   func(context.Context, *console, secretsstore.SecretValue) error { return nil },
 		timeout: 20 * time.Second, rollbackTimeout: time.Minute,
 	}}
 }
@@ -87,7 +87,7 @@ func TestRotates(t *testing.T) {
 		s := newStage(secretsstoretest.WithPendingFor(3 * time.Second))
 		var checked time.Duration
 		begun := time.Now()
-		s.rotation.check = func(_ context.Context, _ *console, v *secretsstore.SecretValue) error {
+		s.rotation.check = func(_ context.Context, _ *console, v secretsstore.SecretValue) error {
 			checked = time.Since(begun)
 			assert.Equal(t, newText, v.Reveal())
 			assert.Equal(t, newText, s.holds())
@@ -104,7 +104,7 @@ func TestRotates(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	failing := errors.New("the check says no")
-	fails := func(context.Context, *console, *secretsstore.SecretValue) error { return failing }
+	fails := func(context.Context, *console, secretsstore.SecretValue) error { return failing }
 	for name, tc := range map[string]struct {
 		server   []secretsstoretest.ServerOption
 		prepare  func(*stage)
@@ -185,7 +185,7 @@ func TestFailures(t *testing.T) {
 		},
 		"the secret is deleted by somebody": {
 			prepare: func(s *stage) {
-				s.rotation.check = func(ctx context.Context, _ *console, _ *secretsstore.SecretValue) error {
+				s.rotation.check = func(ctx context.Context, _ *console, _ secretsstore.SecretValue) error {
 					_, err := s.srv.Client().Secrets.Delete(ctx, s.rotation.store, s.rotation.secret)
 					return errors.Join(failing, err)
 				}
@@ -194,7 +194,7 @@ func TestFailures(t *testing.T) {
 		},
 		"rolling back is refused": {
 			prepare: func(s *stage) {
-				s.rotation.check = func(context.Context, *console, *secretsstore.SecretValue) error {
+				s.rotation.check = func(context.Context, *console, secretsstore.SecretValue) error {
 					s.srv.RevokeToken(s.srv.APIToken)
 					return failing
 				}
@@ -203,7 +203,7 @@ func TestFailures(t *testing.T) {
 		},
 		"rolling back fails, and the server in trouble had done it": {
 			prepare: func(s *stage) {
-				s.rotation.check = func(context.Context, *console, *secretsstore.SecretValue) error {
+				s.rotation.check = func(context.Context, *console, secretsstore.SecretValue) error {
 					s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Status: 500, Apply: true})
 					return failing
 				}
@@ -212,7 +212,7 @@ func TestFailures(t *testing.T) {
 		},
 		"rolling back hangs": {
 			prepare: func(s *stage) {
-				s.rotation.check = func(context.Context, *console, *secretsstore.SecretValue) error {
+				s.rotation.check = func(context.Context, *console, secretsstore.SecretValue) error {
 					s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Latency: time.Hour})
 					return failing
 				}
@@ -221,7 +221,7 @@ func TestFailures(t *testing.T) {
 		},
 		"rolling back is limited at first": {
 			prepare: func(s *stage) {
-				s.rotation.check = func(context.Context, *console, *secretsstore.SecretValue) error {
+				s.rotation.check = func(context.Context, *console, secretsstore.SecretValue) error {
 					s.srv.Inject(secretsstoretest.Fault{
 						Operation: secretsstoretest.OpPatchSecret, Count: 6, Status: 429, Header: http.Header{"Retry-After": {"5"}},
 					})
@@ -279,7 +279,7 @@ func TestCtrlC(t *testing.T) {
 	}{
 		"while the new value is made": {
 			prepare: func(s *stage, interrupt func()) {
-				s.rotation.newValue = func(ctx context.Context, con *console) (*secretsstore.SecretValue, error) {
+				s.rotation.newValue = func(ctx context.Context, con *console) (secretsstore.SecretValue, error) {
 					interrupt()
 					return fixed(newText)(ctx, con)
 				}
@@ -313,7 +313,7 @@ func TestCtrlC(t *testing.T) {
 		},
 		"while the check runs": {
 			prepare: func(s *stage, interrupt func()) {
-				s.rotation.check = func(ctx context.Context, _ *console, _ *secretsstore.SecretValue) error {
+				s.rotation.check = func(ctx context.Context, _ *console, _ secretsstore.SecretValue) error {
 					interrupt()
 					return context.Cause(ctx)
 				}
@@ -343,7 +343,7 @@ func TestCtrlC(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage()
 			ctx, cancel := context.WithCancel(t.Context())
-			s.rotation.check = func(context.Context, *console, *secretsstore.SecretValue) error { cancel(); return nil }
+			s.rotation.check = func(context.Context, *console, secretsstore.SecretValue) error { cancel(); return nil }
 			require.NoError(t, s.run(t, ctx))
 			assert.Equal(t, newText, s.holds())
 		})

@@ -16,7 +16,7 @@ import (
 )
 
 // source gets a value, and has the console keep it out of what is printed.
-type source func(ctx context.Context, con *console) (*secretsstore.SecretValue, error)
+type source func(ctx context.Context, con *console) (secretsstore.SecretValue, error)
 
 // maxValue is how many bytes the API takes.
 const maxValue = 65_536
@@ -26,7 +26,7 @@ type textOptions struct {
 	keepNewline bool
 }
 
-func (o textOptions) value(text string) (*secretsstore.SecretValue, error) {
+func (o textOptions) value(text string) (secretsstore.SecretValue, error) {
 	if !o.keepNewline {
 		text = strings.TrimSuffix(text, "\n")
 		text = strings.TrimSuffix(text, "\r")
@@ -35,20 +35,20 @@ func (o textOptions) value(text string) (*secretsstore.SecretValue, error) {
 	// the new one is patched.
 	switch {
 	case text == "":
-		return nil, errors.New("it is empty")
+		return secretsstore.SecretValue{}, errors.New("it is empty")
 	case len(text) > maxValue:
-		return nil, fmt.Errorf("it has more than %d bytes", maxValue)
+		return secretsstore.SecretValue{}, fmt.Errorf("it has more than %d bytes", maxValue)
 	case !utf8.ValidString(text):
-		return nil, errors.New("it is not UTF-8")
-	case text == secretsstore.NewSecretValue("").String():
-		return nil, errors.New("it is the word that stands for a value in what is printed")
+		return secretsstore.SecretValue{}, errors.New("it is not UTF-8")
+	case strings.Contains(text, secretsstore.NewSecretValue("").String()):
+		return secretsstore.SecretValue{}, errors.New("it has the word that stands for a value in what is printed")
 	}
 	return secretsstore.NewSecretValue(text), nil
 }
 
 // fileSource reads a file, which may also be a pipe.
 func fileSource(flag, name string, text textOptions) source {
-	return func(ctx context.Context, con *console) (*secretsstore.SecretValue, error) {
+	return func(ctx context.Context, con *console) (secretsstore.SecretValue, error) {
 		type content struct {
 			text string
 			err  error
@@ -67,10 +67,10 @@ func fileSource(flag, name string, text textOptions) source {
 		}()
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: %w", flag, context.Cause(ctx))
+			return secretsstore.SecretValue{}, fmt.Errorf("%s: %w", flag, context.Cause(ctx))
 		case c := <-read:
 			if c.err != nil {
-				return nil, fmt.Errorf("%s: %w", flag, c.err)
+				return secretsstore.SecretValue{}, fmt.Errorf("%s: %w", flag, c.err)
 			}
 			return con.keepOut(flag, text, c.text)
 		}
@@ -79,7 +79,7 @@ func fileSource(flag, name string, text textOptions) source {
 
 // environmentSource reads a variable.
 func environmentSource(name string) source {
-	return func(_ context.Context, con *console) (*secretsstore.SecretValue, error) {
+	return func(_ context.Context, con *console) (secretsstore.SecretValue, error) {
 		return con.keepOut("-old-env "+name, textOptions{keepNewline: true}, os.Getenv(name))
 	}
 }
@@ -98,7 +98,7 @@ func checkRandom(n int, encoding string) error {
 
 // randomSource makes a value of n random bytes.
 func randomSource(n int, encoding string) source {
-	return func(_ context.Context, con *console) (*secretsstore.SecretValue, error) {
+	return func(_ context.Context, con *console) (secretsstore.SecretValue, error) {
 		b := make([]byte, n)
 		_, _ = rand.Read(b) // it never fails
 		return con.keepOut("-new-random", textOptions{}, *encode(b, encoding))

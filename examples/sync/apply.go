@@ -16,7 +16,7 @@ import (
 // otherwise it could take the old value to be there still.
 func (p plan) apply(ctx context.Context, stdout io.Writer, client *secretsstore.Client, st *state) error {
 	if p.store == nil {
-		store, _, err := client.Stores.Ensure(ctx, p.storeName)
+		store, _, err := client.Stores.Ensure(ctx, secretsstore.StoreCreate{Name: p.storeName})
 		if err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (p plan) apply(ctx context.Context, stdout io.Writer, client *secretsstore.
 		keep[secret.ID] = true
 	}
 	for _, c := range p.patch {
-		if c.patch.Value != nil {
+		if !c.patch.Value.IsZero() {
 			keep[c.id] = false
 		}
 	}
@@ -41,8 +41,8 @@ func (p plan) apply(ctx context.Context, stdout io.Writer, client *secretsstore.
 	}
 	for _, e := range p.create {
 		// Upsert, since a creation may have been done though its answer was lost.
-		secret, action, err := client.Secrets.Upsert(ctx, p.store.ID, secretsstore.SecretCreate{
-			Name: e.Name, Comment: e.Comment, Scopes: sorted(e.Scopes), Value: e.value,
+		secret, created, err := client.Secrets.Upsert(ctx, p.store.ID, secretsstore.SecretUpsert{
+			Name: e.Name, Comment: &e.Comment, Scopes: sorted(e.Scopes), Value: e.value,
 		})
 		if err == nil {
 			err = st.remember(p.store.ID, secret.ID, e.value)
@@ -51,11 +51,15 @@ func (p plan) apply(ctx context.Context, stdout io.Writer, client *secretsstore.
 			return failed(e.Name, err)
 		}
 		done++
+		action := "updated"
+		if created {
+			action = "created"
+		}
 		fmt.Fprintf(stdout, "%s %s\n", action, e.Name)
 	}
 	for _, c := range p.patch {
 		_, _, err := client.Secrets.Patch(ctx, p.store.ID, c.id, c.patch)
-		if err == nil && c.patch.Value != nil {
+		if err == nil && !c.patch.Value.IsZero() {
 			err = st.remember(p.store.ID, c.id, c.value)
 		}
 		if err != nil {

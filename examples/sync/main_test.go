@@ -262,7 +262,7 @@ func TestAChangeIsNoticed(t *testing.T) {
 		"a value in the store, only with -values": {
 			change: func(t *testing.T, f fixture) {
 				store := f.srv.Stores()[0].ID
-				_, _, err := f.srv.Client().Secrets.Upsert(t.Context(), store, secretsstore.SecretCreate{Name: "B", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("theirs")})
+				_, _, err := f.srv.Client().Secrets.Upsert(t.Context(), store, secretsstore.SecretUpsert{Name: "B", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("theirs")})
 				require.NoError(t, err)
 				assert.Contains(t, f.mustRun(t), "Nothing to do.")
 			},

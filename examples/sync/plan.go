@@ -28,7 +28,7 @@ type change struct {
 	name  string
 	id    string
 	patch secretsstore.SecretPatch
-	value *secretsstore.SecretValue // what the secret has afterwards
+	value secretsstore.SecretValue // what the secret has afterwards
 	why   []string
 }
 

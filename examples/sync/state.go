@@ -69,7 +69,7 @@ func loadState(path string) (*state, error) {
 
 // compare says whether the value is the one that was last written to the secret.
 // Without a state there is nothing to say, and so no reason to write.
-func (s *state) compare(storeID, secretID string, value *secretsstore.SecretValue) comparison {
+func (s *state) compare(storeID, secretID string, value secretsstore.SecretValue) comparison {
 	if s == nil {
 		return same
 	}
@@ -84,7 +84,7 @@ func (s *state) compare(storeID, secretID string, value *secretsstore.SecretValu
 }
 
 // remember notes what was written, and saves it.
-func (s *state) remember(storeID, secretID string, value *secretsstore.SecretValue) error {
+func (s *state) remember(storeID, secretID string, value secretsstore.SecretValue) error {
 	if s == nil {
 		return nil
 	}
@@ -108,7 +108,7 @@ func (s *state) forgetBut(storeID string, keep map[string]bool) error {
 func place(storeID, secretID string) string { return storeID + "/" + secretID }
 
 // digest covers the place too: two secrets with one value don't show that.
-func (s *state) digest(at string, value *secretsstore.SecretValue) []byte {
+func (s *state) digest(at string, value secretsstore.SecretValue) []byte {
 	mac := hmac.New(sha256.New, s.Key)
 	fmt.Fprintf(mac, "%s\x00%s", at, value.Reveal())
 	return mac.Sum(nil)

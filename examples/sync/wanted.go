@@ -26,7 +26,7 @@ type entry struct {
 	Scopes   []secretsstore.Scope `json:"scopes"`
 	ValueEnv string               `json:"value_env"`
 
-	value *secretsstore.SecretValue
+	value secretsstore.SecretValue
 }
 
 // The rules of the API, looked at here too: a mistake in the last entry is to be found

@@ -26,7 +26,7 @@ type Call struct {
 const (
 	scopesReason = "the newest definition has one list with commas; theirs repeats the key"
 	pagesReason  = "ours asks for full pages, by number, from the first on; theirs leaves both to the API"
-	endReason    = "ours ends where result_info says that the list does; theirs asks on until a page is empty"
+	endReason    = "ours ends at a page that is shorter than it asked for; theirs asks on until a page is empty"
 	idsReason    = "theirs has no parameter for the ids, so that nothing says what to delete"
 )
 
@@ -89,7 +89,7 @@ func All() []Call {
 			Differs: map[string]string{"query": pagesReason, "number of requests": endReason}},
 		{Name: "create a store", Operation: "createStore",
 			Ours: func(ctx context.Context, c *secretsstore.Client, w *World) error {
-				return third(c.Stores.Create(ctx, "service keys"))
+				return third(c.Stores.Create(ctx, secretsstore.StoreCreate{Name: "service keys"}))
 			},
 			Theirs: func(ctx context.Context, c *cf.SecretsStoreService, w *World) error {
 				var p cf.StoreNewParams
@@ -108,14 +108,14 @@ func All() []Call {
 			}},
 		{Name: "delete a store", Operation: "deleteStore",
 			Ours: func(ctx context.Context, c *secretsstore.Client, w *World) error {
-				return second(c.Stores.Delete(ctx, w.Empty, secretsstore.StoreDeleteOptions{}))
+				return second(c.Stores.Delete(ctx, w.Empty, nil))
 			},
 			Theirs: func(ctx context.Context, c *cf.SecretsStoreService, w *World) error {
 				return second(c.Stores.Delete(ctx, w.Empty, storeDelete(w)))
 			}},
 		{Name: "delete a store with its secrets", Operation: "deleteStore",
 			Ours: func(ctx context.Context, c *secretsstore.Client, w *World) error {
-				return second(c.Stores.Delete(ctx, w.Store, secretsstore.StoreDeleteOptions{Force: true}))
+				return second(c.Stores.Delete(ctx, w.Store, &secretsstore.StoreDeleteOptions{Force: true}))
 			},
 			Theirs: func(ctx context.Context, c *cf.SecretsStoreService, w *World) error {
 				p := storeDelete(w)
@@ -171,7 +171,7 @@ func All() []Call {
 			Differs: map[string]string{"query": pagesReason, "number of requests": endReason}},
 		{Name: "create secrets", Operation: "createSecrets",
 			Ours: func(ctx context.Context, c *secretsstore.Client, w *World) error {
-				return third(c.Secrets.Create(ctx, w.Store, []secretsstore.SecretCreate{
+				return third(c.Secrets.BulkCreate(ctx, w.Store, []secretsstore.SecretCreate{
 					{Name: "A", Value: secretsstore.NewSecretValue(value), Scopes: scopes, Comment: comment},
 					{Name: "B-2_b", Value: secretsstore.NewSecretValue("v"), Scopes: scopes[:1]},
 				}))

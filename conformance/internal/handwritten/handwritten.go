@@ -121,12 +121,12 @@ func (c *Client) PatchSecret(ctx context.Context, storeID, secretID string, p Pa
 func (c *Client) EachSecret(ctx context.Context, storeID string, f func(*Secret)) error {
 	for page := 1; ; page++ {
 		path := "/stores/" + url.PathEscape(storeID) + "/secrets?page=" + strconv.Itoa(page) + "&per_page=100"
-		env, err := call[[]Secret](ctx, c, http.MethodGet, path, nil)
+		env, err := call[[]*Secret](ctx, c, http.MethodGet, path, nil)
 		if err != nil {
 			return err
 		}
 		for i := range env.Result {
-			f(&env.Result[i])
+			f(env.Result[i])
 		}
 		if len(env.Result) < 100 || env.ResultInfo != nil && page*100 >= env.ResultInfo.TotalCount {
 			return nil

@@ -29,7 +29,7 @@ const (
 	HandWritten  = "hand-written"
 )
 
-// Names are the peers in the order of the report.
+// Names are all peers.
 var Names = []string{Ours, CloudflareGo, HandWritten}
 
 // New makes the peer of that name. A nil transport is the one that the peer takes

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -81,7 +80,7 @@ func (k keys) create(ctx context.Context, names ...string) error {
 			Comment: "made by the keeper",
 		})
 	}
-	secrets, _, err := k.client.Secrets.Create(ctx, k.store, creates)
+	secrets, _, err := k.client.Secrets.BulkCreate(ctx, k.store, creates)
 	if errors.Is(err, secretsstore.ErrAlreadyExists) {
 		fmt.Println("there already:", strings.Join(names, ", "))
 		return nil
@@ -115,7 +114,7 @@ func (k keys) edit(ctx context.Context, name, comment, value string) error {
 	}
 	fmt.Printf("edited %s: %q %v\n", secret.Name, secret.Comment, secret.Scopes)
 	var raw map[string]any
-	if err := json.Unmarshal(resp.Result, &raw); err != nil {
+	if err := resp.DecodeResult(&raw); err != nil {
 		return err
 	}
 	fmt.Println("as the API sent it:", raw["name"], raw["status"])

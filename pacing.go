@@ -1,0 +1,74 @@
+package secretsstore
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
+)
+
+// pacing holds requests back while the API has none remaining, and after a 429.
+func pacing(gate *ratelimit.Gate) layer {
+	if gate == nil {
+		return nil
+	}
+	return func(next handler) handler {
+		return func(ctx context.Context, c *call) (resp *Response, err error) {
+			if err := c.enter(ctx, gate); err != nil {
+				return nil, c.ended(err)
+			}
+			defer func() { leave(gate, resp) }() // even if user code panics
+			return next(ctx, c)
+		}
+	}
+}
+
+// enter returns when the next request may be sent, and counts it.
+func (c *call) enter(ctx context.Context, gate *ratelimit.Gate) error {
+	longest := c.options.maxWait()
+	left := longest // of the wait for requests in flight
+	reason := "all remaining requests are in flight"
+	for {
+		wait, changed := gate.Enter(time.Now())
+		if wait == 0 && changed == nil {
+			return nil
+		}
+		switch {
+		case longest < 0:
+			return &WaitError{Wait: wait}
+		case wait > longest:
+			return &WaitError{Wait: wait, limit: ", which exceeds the maximum wait of " + longest.String()}
+		case changed != nil && left <= 0:
+			return &WaitError{limit: ", for longer than the maximum wait of " + longest.String()}
+		case changed == nil && !endsBefore(ctx, wait):
+			return &WaitError{Wait: wait, limit: ", after the context's deadline"}
+		}
+		var err error
+		if changed == nil {
+			err = c.wait(ctx, wait, nil, "rate limit")
+		} else {
+			started := time.Now()
+			err = c.wait(ctx, left, changed, reason)
+			left -= time.Since(started)
+			reason = "" // logged once
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// leave records the response to a request, nil if there was none.
+func leave(gate *ratelimit.Gate, resp *Response) {
+	now := time.Now()
+	var limits []ratelimit.Limit
+	var block time.Duration
+	if resp != nil {
+		limits = resp.limits
+		if resp.StatusCode == http.StatusTooManyRequests {
+			block = ratelimit.RetryAfter(resp.Header, now)
+		}
+	}
+	gate.Leave(now, limits, block)
+}

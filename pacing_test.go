@@ -1,0 +1,462 @@
+package secretsstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
+)
+
+// limited returns an attempt whose response announces a rate limit with a window of 5
+// minutes.
+func limited(status, remaining int, reset time.Duration, headers ...string) attempt {
+	a := respond(status, nil, headers...)
+	a.resp.limits = []ratelimit.Limit{{Name: "default", Remaining: remaining, Quota: 1200, Reset: reset, Window: 5 * time.Minute}}
+	return a
+}
+
+func TestPacingWaitsForTheReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &fakeNext{attempts: []attempt{limited(200, 0, 30*time.Second), limited(200, 1199, 5*time.Minute)}}
+		handle := pacing(new(ratelimit.Gate))(next.handle)
+		var records bytes.Buffer
+		started := time.Now()
+		for _, want := range []time.Duration{0, 30 * time.Second, 30 * time.Second} {
+			c := newTestCall(patchOp)
+			c.log = slog.New(slog.NewTextHandler(&records, nil))
+			_, err := handle(t.Context(), c)
+			require.NoError(t, err)
+			assert.Equal(t, want, time.Since(started))
+		}
+		assert.Equal(t, 1, strings.Count(records.String(), "secretsstore: waiting"))
+		assert.Contains(t, records.String(), `level=WARN msg="secretsstore: waiting" method=PATCH path=/path attempt=0 wait=30s reason="rate limit"`)
+	})
+}
+
+func TestPacingWaitThatIsNotStarted(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		first     attempt
+		maxWait   time.Duration
+		unlimited bool
+		deadline  time.Duration // 0: none
+		want      time.Duration
+		waits     bool
+		text      string
+	}{
+		{name: "the default MaxWait", first: limited(200, 0, time.Minute), want: time.Minute, waits: true},
+		{name: "longer", first: limited(200, 0, 61*time.Second), want: 61 * time.Second, text: "rate limited: next request allowed in 1m1s, which exceeds the maximum wait of 1m0s"},
+		{name: "longer than MaxWait", first: limited(200, 0, 10*time.Second), maxWait: 9 * time.Second, want: 10 * time.Second},
+		{name: "negative MaxWait", first: limited(200, 0, time.Second), maxWait: -1, want: time.Second, text: "rate limited: next request allowed in 1s"},
+		{name: "before the deadline", first: limited(200, 0, 10*time.Second), deadline: 10*time.Second + 1, want: 10 * time.Second, waits: true},
+		{name: "at the deadline", first: limited(200, 0, 10*time.Second), deadline: 10 * time.Second, want: 10 * time.Second, text: "rate limited: next request allowed in 10s, after the context's deadline"},
+		{name: "only the context bounds it", first: limited(200, 0, 5*time.Minute), unlimited: true, want: 5 * time.Minute, waits: true},
+		{name: "MaxWait beats that", first: limited(200, 0, 5*time.Minute), unlimited: true, maxWait: time.Minute, want: 5 * time.Minute},
+		{name: "after a 429", first: respond(429, nil, "Retry-After: 300"), want: 5 * time.Minute},
+		{name: "after a short 429", first: respond(429, nil, "Retry-After: 20"), want: 20 * time.Second, waits: true},
+		{name: "after a 429 without Retry-After", first: respond(429, nil), waits: true},
+		{name: "other statuses do not block the client", first: respond(503, nil, "Retry-After: 300"), waits: true},
+		{name: "nor do rate-limit codes", first: respond(400, code(10429), "Retry-After: 300"), waits: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				next := &fakeNext{attempts: []attempt{tt.first, success}}
+				handle := pacing(new(ratelimit.Gate))(next.handle)
+				_, _ = handle(t.Context(), newTestCall(patchOp))
+				ctx := t.Context()
+				if tt.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.deadline)
+					defer cancel()
+				}
+				c := newTestCall(patchOp)
+				c.options.retry.MaxWait, c.options.unlimitedWait = tt.maxWait, tt.unlimited
+				started := time.Now()
+				resp, err := handle(ctx, c)
+				if tt.waits {
+					require.NoError(t, err)
+					assert.Equal(t, tt.want, time.Since(started))
+					assert.Equal(t, tt.want, c.waited)
+					return
+				}
+				assert.Zero(t, time.Since(started))
+				assert.Len(t, next.at, 1, "nothing is sent")
+				assert.Nil(t, resp)
+				var wait *WaitError
+				require.ErrorAs(t, err, &wait)
+				assert.Equal(t, tt.want, wait.Wait)
+				assert.ErrorIs(t, err, ErrRateLimited)
+				assert.NotErrorIs(t, err, context.DeadlineExceeded)
+				assert.Contains(t, err.Error(), tt.text)
+			})
+		})
+	}
+}
+
+func TestPacingWaitsForRequestsInFlight(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		maxWait  time.Duration
+		deadline time.Duration // 0: none
+		waited   time.Duration // the request in flight takes 30 s
+		is       error         // nil: success
+	}{
+		{name: "until one ends", waited: 30 * time.Second},
+		{name: "at most MaxWait", maxWait: 20 * time.Second, waited: 20 * time.Second, is: ErrRateLimited},
+		{name: "not with a negative MaxWait", maxWait: -1, is: ErrRateLimited},
+		{name: "until the context ends", deadline: 10 * time.Second, waited: 10 * time.Second, is: context.DeadlineExceeded},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slow := success
+				slow.takes = 30 * time.Second
+				next := &fakeNext{attempts: []attempt{limited(200, 1, 4*time.Minute), slow, success}}
+				handle := pacing(new(ratelimit.Gate))(next.handle)
+				_, err := handle(t.Context(), newTestCall(getOp))
+				require.NoError(t, err)
+				go func() { _, _ = handle(t.Context(), newTestCall(getOp)) }()
+				synctest.Wait()
+
+				ctx := t.Context()
+				if tt.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.deadline)
+					defer cancel()
+				}
+				var records bytes.Buffer
+				c := newTestCall(getOp)
+				c.log = slog.New(slog.NewTextHandler(&records, nil))
+				c.options.retry.MaxWait = tt.maxWait
+				started := time.Now()
+				_, err = handle(ctx, c)
+				assert.ErrorIs(t, err, tt.is)
+				assert.Equal(t, tt.waited, time.Since(started))
+				assert.Equal(t, tt.waited, c.waited)
+				if tt.is == ErrRateLimited {
+					var wait *WaitError
+					require.ErrorAs(t, err, &wait)
+					assert.Zero(t, wait.Wait, "it depends on the request in flight")
+					assert.ErrorContains(t, err, "rate limited: all remaining requests are in flight")
+				}
+				if tt.waited > 0 {
+					assert.Equal(t, 1, strings.Count(records.String(), `wait=0s reason="all remaining requests are in flight"`))
+				}
+				time.Sleep(time.Minute)
+			})
+		})
+	}
+}
+
+func TestWaitErrorIsJoinedWithTheLastAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &fakeNext{attempts: []attempt{limited(502, 0, 5*time.Minute)}}
+		c := newTestCall(patchOp)
+		resp, err := chain(next.handle, retry(new(budget), fixedToken), pacing(new(ratelimit.Gate)))(t.Context(), c)
+		var wait *WaitError
+		var apiErr *APIError
+		require.ErrorAs(t, err, &wait)
+		require.ErrorAs(t, err, &apiErr)
+		assert.InDelta(t, 5*time.Minute, wait.Wait, float64(time.Second))
+		assert.ErrorIs(t, err, ErrServer)
+		assert.ErrorIs(t, err, ErrOutcomeUnknown)
+		assert.Equal(t, 502, resp.StatusCode)
+		assert.Equal(t, 1, c.made)
+		assert.ErrorContains(t, err, "(last response: ")
+	})
+}
+
+// A retry waits once: for Retry-After, which the gate then finds over.
+func TestRetryAfterAndTheGateAreOneWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &fakeNext{attempts: []attempt{limited(429, 0, 30*time.Second, "Retry-After: 30"), limited(200, 1199, 5*time.Minute)}}
+		c := newTestCall(createOp)
+		started := time.Now()
+		_, err := chain(next.handle, retry(new(budget), fixedToken), pacing(new(ratelimit.Gate)))(t.Context(), c)
+		require.NoError(t, err)
+		assert.Equal(t, 30*time.Second, time.Since(started))
+		assert.Equal(t, 30*time.Second, c.waited)
+	})
+}
+
+func TestPacingReleasesEveryRequest(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		next handler
+	}{
+		{"a request that is not sent", func(_ context.Context, c *call) (*Response, error) { return nil, c.ended(io.EOF) }},
+		{"a lost response", func(context.Context, *call) (*Response, error) { return nil, lost.err }},
+		{"user code that panics", func(context.Context, *call) (*Response, error) { panic("user code") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				gate := new(ratelimit.Gate)
+				_, err := pacing(gate)((&fakeNext{attempts: []attempt{limited(200, 1, 4*time.Minute)}}).handle)(t.Context(), newTestCall(getOp))
+				require.NoError(t, err)
+				for range 10 {
+					func() {
+						defer func() { _ = recover() }()
+						_, _ = pacing(gate)(tt.next)(t.Context(), newTestCall(getOp))
+					}()
+				}
+				started := time.Now()
+				_, err = pacing(gate)((&fakeNext{attempts: []attempt{success}}).handle)(t.Context(), newTestCall(getOp))
+				require.NoError(t, err)
+				assert.Zero(t, time.Since(started))
+			})
+		})
+	}
+}
+
+// A fixedWindow is a transport to an API with 1,200 requests per 5 minutes. A window
+// begins with its first request. Latency reorders requests and responses.
+type fixedWindow struct {
+	roundsDown, withoutPolicy bool
+	latency, rare             time.Duration // rare is added to one response in 200
+
+	mu                         sync.Mutex
+	rng                        *rand.Rand
+	remaining                  int
+	reset                      time.Time
+	requests, refused, started int
+}
+
+func (f *fixedWindow) RoundTrip(req *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	before := time.Duration(f.rng.Int64N(int64(f.latency)))
+	after := time.Duration(f.rng.Int64N(int64(f.latency - before)))
+	if f.rng.IntN(200) == 0 {
+		after += f.rare
+	}
+	f.mu.Unlock()
+	if err := sleep(req.Context(), before, nil); err != nil {
+		return nil, err
+	}
+	resp := f.respond()
+	return resp, sleep(req.Context(), after, nil)
+}
+
+func (f *fixedWindow) respond() *http.Response {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !time.Now().Before(f.reset) {
+		f.remaining, f.reset = 1200, time.Now().Add(5*time.Minute)
+		f.started++
+	}
+	f.requests++
+	isAllowed := f.remaining > 0
+	if isAllowed {
+		f.remaining--
+	} else {
+		f.refused++
+	}
+	up := int((time.Until(f.reset) + time.Second - 1) / time.Second)
+	t := up
+	if f.roundsDown {
+		t = int(time.Until(f.reset) / time.Second)
+	}
+	h := header(fmt.Sprintf(`Ratelimit: "default";r=%d;t=%d`, f.remaining, t))
+	if !f.withoutPolicy {
+		h.Set("Ratelimit-Policy", `"default";q=1200;w=300`)
+	}
+	if isAllowed {
+		return httpResponse(200, secretBody, h)
+	}
+	h.Set("Retry-After", fmt.Sprint(up))
+	return httpResponse(429, `{"success":false,"errors":[{"code":971,"message":"Please wait and consider throttling your request speed"}]}`, h)
+}
+
+func patchItems(n int) iter.Seq[PatchItem] {
+	return func(yield func(PatchItem) bool) {
+		for range n {
+			if !yield(PatchItem{StoreID: "store", SecretID: "secret", Patch: SecretPatch{Comment: Ptr("new")}}) {
+				return
+			}
+		}
+	}
+}
+
+func TestPatchEachNeverMeetsTheRateLimit(t *testing.T) {
+	for _, concurrency := range []int{8, 64} {
+		for _, tt := range []struct {
+			name                      string
+			roundsDown, withoutPolicy bool
+		}{
+			{name: "t rounded up"},
+			{name: "t rounded down", roundsDown: true},
+			{name: "t rounded up, without a policy", withoutPolicy: true},
+			{name: "t rounded down, without a policy", roundsDown: true, withoutPolicy: true},
+		} {
+			t.Run(fmt.Sprintf("%d in flight, %s", concurrency, tt.name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					api := &fixedWindow{roundsDown: tt.roundsDown, withoutPolicy: tt.withoutPolicy, latency: 120 * time.Millisecond, rare: time.Second, rng: rand.New(rand.NewPCG(uint64(concurrency), 1))}
+					client := newTestClient(t, api)
+					started, patched := time.Now(), 0
+					for result := range client.Secrets.PatchEach(t.Context(), patchItems(3000), &PatchEachOptions{Concurrency: concurrency}) {
+						require.NoError(t, result.Err)
+						patched++
+					}
+					assert.Equal(t, 3000, patched)
+					assert.Equal(t, 3000, api.requests)
+					assert.Zero(t, api.refused, "429s")
+					assert.Equal(t, 3, api.started, "windows")
+					assert.GreaterOrEqual(t, time.Since(started), 10*time.Minute)
+					assert.LessOrEqual(t, time.Since(started), 11*time.Minute)
+				})
+			})
+		}
+	}
+}
+
+// A client that is idle between windows does not take the rest of a window for a whole one.
+func TestIdleClientNeverMeetsTheRateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// Windows follow each other whether or not there are requests.
+		opened, remaining, window := time.Now(), 0, -1
+		refused := 0
+		client := newTestClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+			now := time.Since(opened)
+			if n := int(now / (5 * time.Minute)); n != window {
+				window, remaining = n, 1200
+			}
+			if remaining == 0 {
+				refused++
+				return httpResponse(429, "", header("Retry-After: 300")), nil
+			}
+			remaining--
+			t := (5*time.Minute - now%(5*time.Minute) + time.Second - 1) / time.Second
+			return httpResponse(200, secretBody, header(fmt.Sprintf(`Ratelimit: "default";r=%d;t=%d`, remaining, t), `Ratelimit-Policy: "default";q=1200;w=300`)), nil
+		}), WithRetryPolicy(RetryPolicy{MaxWait: time.Hour}))
+		require.NoError(t, get(t.Context(), client))
+		time.Sleep(500 * time.Second)
+		for range 3000 {
+			require.NoError(t, get(t.Context(), client))
+		}
+		assert.Zero(t, refused)
+	})
+}
+
+// 1,200 calls with a short deadline use a window up.
+func TestNoCallWaitsWhileRequestsRemain(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		workers int
+		latency time.Duration
+	}{
+		{name: "one after the other", workers: 1, latency: 200 * time.Millisecond},
+		{name: "8 at once", workers: 8, latency: 50 * time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := &fixedWindow{latency: tt.latency, rng: rand.New(rand.NewPCG(1, 1))}
+				var waited atomic.Int64
+				client := newTestClient(t, api, WithHooks(Hooks{AttemptStart: func(_ context.Context, a AttemptStart) context.Context {
+					waited.Add(int64(a.Waited))
+					return nil
+				}}))
+				var failed, n atomic.Int64
+				var workers sync.WaitGroup
+				for range tt.workers {
+					workers.Go(func() {
+						for n.Add(1) <= 1200 {
+							ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+							if get(ctx, client) != nil {
+								failed.Add(1)
+							}
+							cancel()
+						}
+					})
+				}
+				workers.Wait()
+				assert.Zero(t, failed.Load())
+				assert.Equal(t, 1200, api.requests)
+				assert.Equal(t, 1, api.started, "windows")
+				if tt.workers == 1 {
+					assert.Zero(t, waited.Load())
+				}
+			})
+		})
+	}
+}
+
+// After a 429 that blocks for 5 minutes, no call sends another request.
+func TestBlockHoldsTheWholeClientBack(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		concurrent bool
+		calls      int
+		call       func(context.Context, *Client) error
+	}{
+		{name: "50 calls at once", concurrent: true, calls: 50, call: get},
+		{name: "500 patches one after the other", calls: 499, call: patch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var requests int
+				client := newTestClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+					requests++
+					return httpResponse(429, "", header("Retry-After: 300")), nil
+				}))
+				err := tt.call(t.Context(), client)
+				var apiErr *APIError
+				require.ErrorAs(t, err, &apiErr)
+				assert.Equal(t, 429, apiErr.StatusCode)
+				assert.Equal(t, 5*time.Minute, apiErr.RetryAfter)
+
+				time.Sleep(100 * time.Second)
+				errs := make([]error, tt.calls)
+				var calls sync.WaitGroup
+				for i := range tt.calls {
+					if tt.concurrent {
+						calls.Go(func() { errs[i] = tt.call(t.Context(), client) })
+					} else {
+						errs[i] = tt.call(t.Context(), client)
+					}
+				}
+				calls.Wait()
+				for _, err := range errs {
+					var wait *WaitError
+					require.ErrorAs(t, err, &wait)
+					assert.Equal(t, 200*time.Second, wait.Wait)
+					assert.ErrorIs(t, err, ErrRateLimited)
+					assert.NotErrorIs(t, err, ErrOutcomeUnknown)
+					assert.False(t, errors.As(err, new(*APIError)))
+				}
+				assert.Equal(t, 1, requests)
+				time.Sleep(200 * time.Second)
+				require.ErrorAs(t, tt.call(t.Context(), client), &apiErr)
+				assert.Equal(t, 2, requests)
+			})
+		})
+	}
+}
+
+// WithoutPacing disables all of it.
+func TestWithoutPacing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests int
+		client := newTestClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+			requests++
+			return httpResponse(429, "", header("Retry-After: 300", `Ratelimit: "default";r=0;t=300`)), nil
+		}), WithoutPacing())
+		for range 10 {
+			require.ErrorIs(t, get(t.Context(), client), ErrRateLimited)
+		}
+		assert.Equal(t, 10, requests)
+	})
+}

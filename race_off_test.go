@@ -1,0 +1,5 @@
+//go:build !race
+
+package secretsstore
+
+const raceEnabled = false

@@ -1,0 +1,38 @@
+package secretsstore
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Retryable reports whether repeating a call later may succeed, and how long to wait at
+// least, 0 if unknown. It is meant for queues and controllers, which repeat calls after the
+// client has given up. It is false for a create, a duplicate, and a POST or PATCH of Do
+// whose outcome is unknown: callers must find out first whether it was applied.
+func Retryable(err error) (after time.Duration, ok bool) {
+	var outcome *outcomeError
+	if errors.As(err, &outcome) && !outcome.idempotent {
+		return 0, false
+	}
+	var wait *WaitError
+	if errors.As(err, &wait) {
+		return wait.Wait, true
+	}
+	var apiErr *APIError
+	var respErr *ResponseError
+	var reqErr *RequestError
+	switch {
+	case errors.Is(err, ErrInvalidArgument), errors.Is(err, ErrNoCredentials):
+		return 0, false
+	case errors.As(err, &apiErr):
+		status := apiErr.StatusCode
+		return apiErr.RetryAfter, apiErr.Is(ErrRateLimited) || status == http.StatusRequestTimeout ||
+			status >= 500 && status != http.StatusNotImplemented
+	case errors.As(err, &respErr):
+		return 0, !errors.Is(err, ErrResponseTooLarge)
+	case errors.As(err, &reqErr):
+		return 0, reqErr.state != requestRefused
+	}
+	return 0, errors.Is(err, ErrRateLimited)
+}

@@ -1,0 +1,44 @@
+package secretsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// WaitActive polls a secret until it is no longer pending: at once, then after 1 s,
+// doubling to 10 s. It waits until ctx ends, also for the rate limit. It returns the last
+// secret it received, even with an error. A secret with status deleted is
+// [ErrSecretNotFound]. Other statuses than pending and deleted end the wait without an
+// error.
+func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID string, opts ...RequestOption) (*Secret, error) {
+	opts = append([]RequestOption{unlimitedWait{}}, opts...)
+	var last *Secret
+	for delay := time.Duration(0); ; {
+		secret, _, err := s.Get(ctx, storeID, secretID, opts...)
+		if err == nil {
+			last = secret
+		}
+		switch {
+		case errors.As(err, new(*WaitError)):
+			return last, err
+		case errors.Is(err, ErrRateLimited): // after all attempts of this poll
+		case err != nil:
+			return last, err
+		case secret.Status == SecretStatusDeleted:
+			return last, fmt.Errorf("secretsstore: %w: secret %s has status deleted", ErrSecretNotFound, secretID)
+		case secret.Status != SecretStatusPending:
+			return last, nil
+		}
+		delay = nextDelay(delay)
+		ended := sleep(ctx, delay, nil)
+		switch {
+		case ended == nil:
+		case err != nil:
+			return last, &afterError{fmt.Errorf("secretsstore: waiting for secret %s: %w", secretID, ended), err}
+		default:
+			return last, fmt.Errorf("secretsstore: secret %s is still pending: %w", secretID, ended)
+		}
+	}
+}
