@@ -57,3 +57,26 @@ func unindented(source string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+var namedTest = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+
+// SECURITY.md names the tests of each promise.
+func TestSecurityNamesTestsThatExist(t *testing.T) {
+	b, err := os.ReadFile("SECURITY.md")
+	require.NoError(t, err)
+	var sources strings.Builder
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "conformance/*_test.go"} {
+		paths, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, path := range paths {
+			source, err := os.ReadFile(path)
+			require.NoError(t, err)
+			sources.Write(source)
+		}
+	}
+	names := namedTest.FindAllStringSubmatch(string(b), -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		assert.True(t, strings.Contains(sources.String(), "\nfunc "+name[1]+"("), "SECURITY.md names %s, which does not exist", name[1])
+	}
+}
