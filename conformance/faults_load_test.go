@@ -1,10 +1,7 @@
 package conformance
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -13,7 +10,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,22 +45,22 @@ type mishap struct {
 var mishaps = []mishap{
 	{
 		name: "reset before the request", share: 150, again: true, unknown: true,
-		fault: secretsstoretest.Fault{Cut: secretsstoretest.CutBeforeRequest},
-		is:    []error{syscall.ECONNRESET},
+		fault: secretsstoretest.Fault{Drop: secretsstoretest.DropBeforeRequest},
+		is:    []error{io.EOF},
 	},
 	{
 		name: "reset after the request", share: 150, done: true, again: true, unknown: true,
-		fault: secretsstoretest.Fault{Cut: secretsstoretest.CutAfterRequest},
-		is:    []error{syscall.ECONNRESET},
+		fault: secretsstoretest.Fault{Drop: secretsstoretest.DropAfterRequest},
+		is:    []error{io.EOF},
 	},
 	{
 		name: "answer without its body", share: 75, done: true, again: true, unknown: true,
-		fault: secretsstoretest.Fault{Cut: secretsstoretest.CutAnswer},
+		fault: secretsstoretest.Fault{Drop: secretsstoretest.DropInBody},
 		is:    []error{secretsstore.ErrInvalidResponse, io.ErrUnexpectedEOF},
 	},
 	{
 		name: "answer cut in its body", share: 75, done: true, again: true, unknown: true,
-		fault: secretsstoretest.Fault{Cut: secretsstoretest.CutAnswer, CutAt: 100},
+		fault: secretsstoretest.Fault{Drop: secretsstoretest.DropInBody, BodyBytes: 100},
 		is:    []error{secretsstore.ErrInvalidResponse, io.ErrUnexpectedEOF},
 	},
 	{
@@ -140,7 +136,7 @@ func (p *plan) inject(s *service, op secretsstoretest.Operation) {
 	for i := range mishaps {
 		f := mishaps[i].fault
 		f.Operation = op
-		f.When = func(r *http.Request) bool {
+		f.Match = func(r *http.Request) bool {
 			if i == 0 { // the first that is asked about this request
 				key := keyOf(r)
 				p.mu.Lock()
@@ -154,13 +150,8 @@ func (p *plan) inject(s *service, op secretsstoretest.Operation) {
 	}
 }
 
-// keyOf tells calls apart: a patch by its comment, what is made by its name.
-func keyOf(r *http.Request) string {
-	var body struct{ Name, Comment string }
-	b, _ := io.ReadAll(r.Body)
-	_ = json.Unmarshal(bytes.Trim(b, "[]"), &body)
-	return cmp.Or(body.Name, body.Comment)
-}
+// keyOf returns the header that withCallKey sets.
+func keyOf(r *http.Request) string { return r.Header.Get("X-Call") }
 
 // fate is what a call comes to under a plan.
 type fate struct {
@@ -256,7 +247,7 @@ func TestTenThousandPatchesWithTenPercentFaults(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	s := startService(t, secretsstoretest.WithRequestLog(0))
+	s := startService(t)
 	ids := make([]string, n)
 	for i := range ids {
 		ids[i] = s.addSecret(fmt.Sprintf("SECRET_%05d", i))
@@ -320,7 +311,7 @@ func TestCreationsWithTenPercentFaults(t *testing.T) {
 			before := leftBehind()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			s := startService(t, secretsstoretest.WithRequestLog(0))
+			s := startService(t)
 			source := s.addSecret("SOURCE")
 			p := &plan{seed: 2}
 			p.inject(s, tc.op)
@@ -389,7 +380,7 @@ func TestPatchesAndCreationsThroughBadConnections(t *testing.T) {
 	before := leftBehind()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	s := startService(t, secretsstoretest.WithRequestLog(0))
+	s := startService(t)
 	ids := make([]string, n)
 	for i := range ids {
 		ids[i] = s.addSecret(fmt.Sprintf("SECRET_%05d", i))
@@ -471,7 +462,7 @@ func TestAServerThatIsRestartedUnderLoad(t *testing.T) {
 	before := leftBehind()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	s := startService(t, secretsstoretest.WithRequestLog(0))
+	s := startService(t)
 	c, err := secretsstore.NewClient(tries(3),
 		secretsstore.WithBaseURL("http://"+s.http.Addr+"/client/v4"),
 		secretsstore.WithAPIToken(s.APIToken),

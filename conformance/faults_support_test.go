@@ -1,8 +1,12 @@
 package conformance
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -37,9 +41,22 @@ func startService(t testing.TB, opts ...secretsstoretest.ServerOption) *service 
 	t.Cleanup(emulator.Close)
 	return &service{
 		Server: emulator,
-		http:   faultproxy.Serve(t, emulator.Handler()),
+		http:   faultproxy.Serve(t, withCallKey(emulator.Handler())),
 		store:  emulator.AddStore("faults").ID,
 	}
+}
+
+// withCallKey sets a header that identifies the call of a request, since faults do not see
+// bodies: the comment of a patch, or the name of a new secret.
+func withCallKey(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Name, Comment string }
+		b, _ := io.ReadAll(r.Body)
+		_ = json.Unmarshal(bytes.Trim(b, "[]"), &body)
+		r.Body = io.NopCloser(bytes.NewReader(b))
+		r.Header.Set("X-Call", cmp.Or(body.Name, body.Comment))
+		next.ServeHTTP(w, r)
+	})
 }
 
 // addSecret makes a secret whose value and comment are "old".

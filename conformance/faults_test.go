@@ -231,7 +231,7 @@ func TestAnAttemptThatIsTooLate(t *testing.T) {
 		s, r := startService(t), via()
 		id := s.addSecret("OLD")
 		// It is late by more than the test has: who waits for it never ends.
-		s.Inject(secretsstoretest.Fault{Operation: call.op, Count: 1, AnswerLatency: 2 * patience})
+		s.Inject(secretsstoretest.Fault{Operation: call.op, Count: 1, ResponseLatency: 2 * patience})
 		c := s.client(t, r, tries(4), secretsstore.WithAttemptTimeout(time.Second))
 		services[i], ids[i], routes[i] = s, id, r
 		calls = append(calls, func() (r result) {
@@ -283,7 +283,7 @@ func TestAConnectionThatClosesSlowly(t *testing.T) {
 			}
 		}
 		whole = append(whole, run(i, secretsstoretest.Fault{Header: http.Header{"Connection": {"close"}}}))
-		cut = append(cut, run(n+i, secretsstoretest.Fault{Operation: call.op, Count: 1, Cut: secretsstoretest.CutAnswer, CutAt: 10}))
+		cut = append(cut, run(n+i, secretsstoretest.Fault{Operation: call.op, Count: 1, Drop: secretsstoretest.DropInBody, BodyBytes: 10}))
 	}
 	results := sideBySide(append(whole, cut...)...)
 	for i, call := range faultyCalls {
@@ -371,7 +371,7 @@ func TestAServerThatIsDownForAWhile(t *testing.T) {
 			defer cancel()
 			s := startService(t)
 			id := s.addSecret("OLD")
-			s.Inject(secretsstoretest.Fault{Operation: call.op, Count: 1, AnswerLatency: 2 * patience})
+			s.Inject(secretsstoretest.Fault{Operation: call.op, Count: 1, ResponseLatency: 2 * patience})
 			stopped := make(chan struct{})
 			go func() {
 				defer close(stopped)

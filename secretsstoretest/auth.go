@@ -2,167 +2,170 @@ package secretsstoretest
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 )
 
-// Permission is what a token may do in the accounts it is for.
+// A Permission is what a token may do in an account.
 type Permission int
 
-// The permissions of the Secrets Store.
 const (
-	// PermissionRead allows what only looks: GET.
+	// PermissionRead is Secrets Store Read: it permits the operations with GET.
 	PermissionRead Permission = iota + 1
-	// PermissionWrite allows everything.
+	// PermissionWrite is Secrets Store Write: it permits all operations.
 	PermissionWrite
 )
 
-// principal is somebody who signs in: a token, or a user with email and key. Each
-// has its own rate limit.
+var errUnknownToken error = fail(http.StatusUnauthorized, 10000, "Authentication error")
+
+// principal is the holder of credentials: a token, or a user with a key.
 type principal struct {
-	id     string                // what the verification of a token calls it
-	grants map[string]Permission // by account
-	window window
+	tokenID string                // "" for a user with a key
+	grants  map[string]Permission // by account
+	window  window
 }
 
-// credentials are all that can sign in.
-type credentials struct {
+// access holds the valid credentials. It is safe for concurrent use.
+type access struct {
 	mu     sync.Mutex
 	tokens map[string]*principal
-	keys   map[[2]string]*principal // by email, in lower case, and key
+	keys   map[[2]string]*principal // by email in lower case, and key
 }
 
-func newCredentials() *credentials {
-	return &credentials{tokens: map[string]*principal{}, keys: map[[2]string]*principal{}}
-}
-
-// authenticate says who sent a request. A header that is malformed is told apart
-// from one that is well formed and unknown, as the API does.
-func (c *credentials) authenticate(h http.Header) (*principal, *failure) {
+// authenticate returns the principal whose credentials a request has. A token takes
+// precedence over a key.
+func (a *access) authenticate(h http.Header) (*principal, error) {
 	authorization, email, key := h.Get("Authorization"), h.Get("X-Auth-Email"), h.Get("X-Auth-Key")
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	switch {
 	case authorization != "":
-		token, ok := bearer(authorization)
-		if !ok {
-			return nil, errHeaders(note{Code: 6111, Message: "Invalid format for Authorization header"})
+		scheme, token, _ := strings.Cut(authorization, " ")
+		if !strings.EqualFold(scheme, "Bearer") || !validToken(token) {
+			return nil, errInvalidHeaders(message{Code: 6111, Message: "Invalid format for Authorization header"})
 		}
-		if p := c.tokens[token]; p != nil {
+		if p := a.tokens[token]; p != nil {
 			return p, nil
 		}
-	case email == "" || key == "":
-		return nil, errNoCredentials()
-	default:
-		var chain []note
-		if !validEmail(email) {
-			chain = append(chain, note{Code: 6102, Message: "Invalid format for X-Auth-Email header"})
-		}
-		if !validToken(key) {
-			chain = append(chain, note{Code: 6103, Message: "Invalid format for X-Auth-Key header"})
-		}
-		if chain != nil {
-			return nil, errHeaders(chain...)
-		}
-		if p := c.keys[keyOf(email, key)]; p != nil {
-			return p, nil
-		}
+		return nil, errUnknownToken
+	case email == "" && key == "":
+		return nil, fail(http.StatusBadRequest, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
+	case email == "":
+		return nil, fail(http.StatusBadRequest, 9106, "Missing X-Auth-Email header")
+	case key == "":
+		return nil, fail(http.StatusBadRequest, 9107, "Missing X-Auth-Key header")
 	}
-	return nil, errUnauthenticated()
+	var chain []message
+	if !validEmail(email) {
+		chain = append(chain, message{Code: 6102, Message: "Invalid format for X-Auth-Email header"})
+	}
+	if !validKey(key) {
+		chain = append(chain, message{Code: 6103, Message: "Invalid format for X-Auth-Key header"})
+	}
+	if chain != nil {
+		return nil, errInvalidHeaders(chain...)
+	}
+	if p := a.keys[keyOf(email, key)]; p != nil {
+		return p, nil
+	}
+	return nil, fail(http.StatusBadRequest, 9103, "Unknown X-Auth-Key or X-Auth-Email")
 }
 
-// authorize says whether p may do op in the account.
-func (c *credentials) authorize(p *principal, account string, op Operation) *failure {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch permission, ok := p.grants[account]; {
-	case !ok:
-		return errOtherAccount()
-	case op.writes() && permission != PermissionWrite:
-		return errReadOnly()
+// authorize reports an error unless p has the permission in the account.
+func (a *access) authorize(p *principal, accountID string, permission Permission) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch granted := p.grants[accountID]; {
+	case granted >= permission:
+		return nil
+	case granted == 0:
+		return fail(http.StatusForbidden, 9109, "Unauthorized to access requested resource")
 	}
-	return nil
+	return fail(http.StatusForbidden, 10000, "Authentication error")
 }
 
 func keyOf(email, key string) [2]string { return [2]string{strings.ToLower(email), key} }
 
-func bearer(authorization string) (token string, ok bool) {
-	scheme, token, _ := strings.Cut(authorization, " ")
-	return token, strings.EqualFold(scheme, "Bearer") && validToken(token)
-}
+// validKey reports whether s has the format of a key.
+func validKey(s string) bool { return s != "" && strings.Trim(s, nameCharacters+".~+/=") == "" }
 
-// validToken reports whether s has the form that a token must have in its header
-// (RFC 7235, token68). Spaces, quotes and line ends are what goes wrong.
-func validToken(s string) bool {
-	return s != "" && strings.Trim(s, nameCharacters+".~+/=") == ""
-}
+// validToken reports whether s has the format of a token. A global key that is sent as a
+// token has not.
+func validToken(s string) bool { return validKey(s) && !strings.HasPrefix(s, "cfk_") }
 
 func validEmail(s string) bool {
 	user, domain, ok := strings.Cut(s, "@")
 	return ok && user != "" && domain != "" && !strings.ContainsAny(s, " \t\"<>") && !strings.Contains(domain, "@")
 }
 
-// AddAccount makes one more account, with the same quotas as the first. The
-// server's own token and key may write to it, as those of a user who is a member of
-// both; for a token that may not, see [Server.AddToken]. An account that exists
-// already is left as it is. AddAccount panics if id can't be an identifier: 1 to 32
-// letters, digits, "_" and "-".
-func (s *Server) AddAccount(id string) {
-	if !validID(id) {
-		panic(fmt.Sprintf("secretsstoretest: AddAccount: %q can't be an account id", id))
-	}
-	s.state.addAccount(id)
-	s.creds.mu.Lock()
-	defer s.creds.mu.Unlock()
-	s.own[0].grants[id] = PermissionWrite
-	s.own[1].grants[id] = PermissionWrite
+// errInvalidHeaders names each invalid header in its chain.
+func errInvalidHeaders(chain ...message) error {
+	return &failure{status: http.StatusBadRequest, errors: []message{{Code: 6003, Message: "Invalid request headers", Chain: chain}}}
 }
 
-// AddToken makes token valid in the accounts, or in [Server.AccountID] where none is
-// given. A token that is there already has its permissions replaced. Each token has
-// its own rate limit. AddToken panics if the token could not be sent in a header, if
-// perm is none of the constants, or if there is no such account.
-func (s *Server) AddToken(token string, perm Permission, accountIDs ...string) {
-	if !validToken(token) {
-		panic("secretsstoretest: AddToken: a token is letters, digits and any of -._~+/=")
+// AddAccount adds an account with the same quotas as the first one. [Server.APIToken] and
+// [Server.APIKey] may write to it. An existing account is left unchanged. AddAccount
+// panics if id is not 1 to 36 letters, digits, "_" and "-".
+func (s *Server) AddAccount(id string) {
+	if !validID(id) {
+		panic(fmt.Sprintf("secretsstoretest: AddAccount: invalid account id %q", id))
 	}
-	if perm != PermissionRead && perm != PermissionWrite {
-		panic("secretsstoretest: AddToken: perm is PermissionRead or PermissionWrite")
+	a := s.service.access
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.token.grants[id], s.user.grants[id] = PermissionWrite, PermissionWrite
+}
+
+// AddToken makes a token valid in the given accounts, by default in [Server.AccountID].
+// It replaces the permissions of an existing token. Each token has its own rate limit.
+// AddToken panics if an argument is invalid or an account does not exist.
+func (s *Server) AddToken(token string, permission Permission, accountIDs ...string) {
+	if !validToken(token) {
+		panic("secretsstoretest: AddToken: invalid token")
+	}
+	if permission != PermissionRead && permission != PermissionWrite {
+		panic(fmt.Sprintf("secretsstoretest: AddToken: invalid permission %d", permission))
 	}
 	if len(accountIDs) == 0 {
 		accountIDs = []string{s.AccountID}
 	}
+	a := s.service.access
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	grants := map[string]Permission{}
 	for _, id := range accountIDs {
-		if !s.state.hasAccount(id) {
-			panic(fmt.Sprintf("secretsstoretest: AddToken: there is no account %q; see AddAccount", id))
+		if s.token.grants[id] == 0 {
+			panic(fmt.Sprintf("secretsstoretest: AddToken: unknown account %q", id))
 		}
-		grants[id] = perm
+		grants[id] = permission
 	}
-	s.creds.mu.Lock()
-	defer s.creds.mu.Unlock()
-	if p := s.creds.tokens[token]; p != nil {
+	if p := a.tokens[token]; p != nil {
 		p.grants = grants
 		return
 	}
-	s.creds.tokens[token] = &principal{id: randomHex(16), grants: grants}
+	a.tokens[token] = &principal{tokenID: hashID("token " + token), grants: grants}
 }
 
-// RevokeToken makes token invalid, whether it is the server's own or one that was
-// added; from then on it is answered with "Authentication error". An unknown token is
-// no mistake.
+// RevokeToken makes a token invalid. An unknown token is ignored.
 func (s *Server) RevokeToken(token string) {
-	s.creds.mu.Lock()
-	defer s.creds.mu.Unlock()
-	delete(s.creds.tokens, token)
+	a := s.service.access
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.tokens, token)
 }
 
-// Accounts returns the ids of all accounts, sorted.
-func (s *Server) Accounts() []string {
-	s.state.mu.Lock()
-	defer s.state.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.state.accounts))
+// RollToken replaces a token by a new one with the same id, permissions and rate limit.
+// The old token is invalid from then on; [Server.APIToken] is not changed. RollToken
+// panics if the old token is not valid or the new one is malformed.
+func (s *Server) RollToken(old, new string) {
+	a := s.service.access
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.tokens[old]
+	if p == nil || !validToken(new) {
+		panic("secretsstoretest: RollToken: invalid token")
+	}
+	delete(a.tokens, old)
+	a.tokens[new] = p
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
-// What a program has stored is looked at from Go: the API itself never tells a value.
-func ExampleNewServer() {
+func Example() {
 	srv := secretsstoretest.NewServer()
 	defer srv.Close()
 	store := srv.AddStore("production")
@@ -20,7 +19,7 @@ func ExampleNewServer() {
 		Value:  secretsstore.NewSecretValue("old"),
 	})
 
-	// What is tested: here, one patch.
+	// The code under test changes the value.
 	_, _, err := srv.Client().Secrets.Patch(context.Background(), store.ID, secret.ID, secretsstore.SecretPatch{
 		Value: secretsstore.NewSecretValue("new"),
 	})
@@ -36,17 +35,13 @@ func ExampleNewServer() {
 	// {"value":"[REDACTED]"}
 }
 
-// Any client can be pointed at the server; this is one of net/http.
+// Any HTTP client can use the server.
 func ExampleServer_Transport() {
-	srv := secretsstoretest.NewServer(
-		secretsstoretest.WithoutListener(),
-		secretsstoretest.WithAccountID("023e105f4ecef8ad9ca31a8372d0c353"),
-		secretsstoretest.WithAPIToken("made-up"),
-	)
+	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
 	client := &http.Client{Transport: srv.Transport()}
 
 	req, _ := http.NewRequest(http.MethodGet, srv.URL+"/accounts/"+srv.AccountID+"/secrets_store/quota", nil)
-	req.Header.Set("Authorization", "Bearer made-up")
+	req.Header.Set("Authorization", "Bearer "+srv.APIToken)
 	res, err := client.Do(req)
 	if err != nil {
 		fmt.Println(err)
@@ -57,29 +52,27 @@ func ExampleServer_Transport() {
 	// Output: 200 OK 0000000000000001-TST
 }
 
-// The next patch is done, but its answer never comes.
+// The first request fails at Cloudflare's edge.
 func ExampleServer_Inject() {
-	srv := secretsstoretest.NewServer()
-	defer srv.Close()
-	store := srv.AddStore("production")
-	secret := srv.AddSecret(store.ID, secretsstore.SecretCreate{
-		Name:   "MY_API_KEY",
-		Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers},
-		Value:  secretsstore.NewSecretValue("old"),
-	})
-	fault := srv.Inject(secretsstoretest.Fault{
-		Operation: secretsstoretest.OpPatchSecret,
-		Count:     1,
-		Cut:       secretsstoretest.CutAfterRequest,
-	})
+	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
+	client := &http.Client{Transport: srv.Transport()}
+	fault := secretsstoretest.EdgeJSON(530, 1016)
+	fault.Operation = secretsstoretest.OpVerifyToken
+	fault.Count = 1
+	srv.Inject(fault)
 
-	_, _, err := srv.Client().Secrets.Patch(context.Background(), store.ID, secret.ID,
-		secretsstore.SecretPatch{Comment: secretsstore.Ptr("rotated")}, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 1}))
-	fmt.Println("failed:", err != nil)
-	fmt.Println("stored:", srv.Secrets(store.ID)[0].Comment)
-	fmt.Println("faults:", fault.Hits())
+	for range 2 {
+		req, _ := http.NewRequest(http.MethodGet, srv.URL+"/user/tokens/verify", nil)
+		req.Header.Set("Authorization", "Bearer "+srv.APIToken)
+		res, err := client.Do(req)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		_ = res.Body.Close()
+		fmt.Println(res.StatusCode)
+	}
 	// Output:
-	// failed: true
-	// stored: rotated
-	// faults: 1
+	// 530
+	// 200
 }

@@ -1,240 +1,208 @@
 package secretsstoretest
 
 import (
-	"bytes"
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Cut says where a connection is cut.
-type Cut int
+// A Fault makes requests fail; see [Server.Inject]. The fields of the first group select
+// requests, the others describe what happens to them.
+type Fault struct {
+	// Operation selects the requests of one operation, for example [OpPatchSecret]. ""
+	// selects all requests, including those without an operation.
+	Operation Operation
+	// Match selects requests by method, path or headers; nil selects all. The request has
+	// no body. Match is never called concurrently. It must not change the request, and must
+	// not call the server.
+	Match func(*http.Request) bool
+	// Skip is the number of selected requests that are left alone first.
+	Skip int
+	// Probability is the chance that a selected request fails; 0 is taken for 1. Seed
+	// determines the sequence of random numbers.
+	Probability float64
+	Seed        uint64
+	// Count is the number of requests that fail; 0 is all, until the fault is removed.
+	// net/http may repeat a GET whose connection was dropped, which counts again.
+	Count int
 
-// The places where a connection can be cut.
+	// Latency is the delay before the request is handled. A request whose context ends
+	// during the delay is not applied.
+	Latency time.Duration
+	// ResponseLatency is the delay between the request's handling and its response.
+	ResponseLatency time.Duration
+
+	// Status replaces the response of the service, together with Body. The request is not
+	// applied unless Apply is set. 0 keeps the response.
+	Status int
+	// Body is the body that is sent with Status. Its beginning determines the Content-Type.
+	Body string
+	// Header is set in the response, even if Status is 0. A key without values is removed.
+	Header http.Header
+	// Apply applies the request before the response is replaced. A request that the
+	// service refuses keeps its response.
+	Apply bool
+
+	// Drop determines when the connection is dropped.
+	Drop Drop
+	// BodyBytes is the number of bytes of the body that [DropInBody] lets through.
+	BodyBytes int
+}
+
+// Drop is the point at which a [Fault] drops the connection.
+type Drop int
+
 const (
-	// CutNone leaves the connection alone.
-	CutNone Cut = iota
-	// CutBeforeRequest resets the connection instead of doing what is asked.
-	CutBeforeRequest
-	// CutAfterRequest does what is asked, and resets the connection instead of
-	// answering.
-	CutAfterRequest
-	// CutAnswer ends the connection after the first CutAt bytes of the answer's body.
-	CutAnswer
+	// DropNever keeps the connection.
+	DropNever Drop = iota
+	// DropBeforeRequest drops the connection before the request is applied.
+	DropBeforeRequest
+	// DropAfterRequest drops the connection after the request was applied, without a response.
+	DropAfterRequest
+	// DropInBody truncates the body of the response to BodyBytes.
+	DropInBody
 )
 
-// Fault is something that goes wrong; see [Server.Inject]. The fields of the first
-// group say for which requests, those of the others what happens. A fault that would
-// change nothing is a mistake.
-type Fault struct {
-	// Operation is the one it is for, as [OpPatchSecret] or by the same text,
-	// "PATCH /stores/{store_id}/secrets/{secret_id}". "" is every request, also one
-	// that no operation answers.
-	Operation Operation
-	// Count is for how many requests it is; 0 is for all, until it is removed. A
-	// connection that is cut may be noticed by net/http on a connection it used before,
-	// which makes it send a GET again without telling: that is one request more.
-	Count int
-	// When further says which requests; nil is all. The request is a copy, with the
-	// whole body. When is never called twice at once, so that it may count, and draw
-	// from a random source of its own; and all those that are asked about one request
-	// are asked before any is asked about the next, in the order in which they were put
-	// in. It may not send requests to the server.
-	When func(*http.Request) bool
-
-	// Latency is waited before the request is taken. If the caller gives up meanwhile,
-	// the request has had no effect.
-	Latency time.Duration
-	// AnswerLatency is waited after the request was taken, before it is answered.
-	AnswerLatency time.Duration
-
-	// Status is answered instead of what the service would say, with Header and Body.
-	// The service is not asked, unless Apply is set. 0 leaves the service's answer.
-	Status int
-	// Header is set in the answer, also in the service's own. A key without values is
-	// taken away.
-	Header http.Header
-	// Body is the answer's, with a Content-Type that fits how it begins if Header has
-	// none. [ErrorBody] makes one like the API's. It needs a Status.
-	Body string
-	// Apply has the service do what is asked before Status is answered all the same.
-	Apply bool
-	// RedirectTo is the Location of a redirect, whose status is 307 if Status is 0.
-	RedirectTo string
-
-	// Cut says where the connection is cut, if it is.
-	Cut Cut
-	// CutAt is how many bytes of the body come before [CutAnswer].
-	CutAt int
-}
-
-// Injection is a fault that was put into a server.
-type Injection struct {
-	faults *faults
-	fault  Fault
-	hits   int
-	gone   bool
-}
-
-// Inject has requests go wrong as f says, from the next one on. Where several faults
-// fit a request, the one that was put in first is used, and that alone. Inject panics
-// if f is wrong: an unknown operation, a status that is none, a number below 0.
-func (s *Server) Inject(f Fault) *Injection {
+// Inject makes requests fail as f describes. If several faults select a request, only the
+// one that was injected first takes effect. The returned function removes the fault; it
+// may be called more than once. Inject panics if f is invalid.
+func (s *Server) Inject(f Fault) (remove func()) {
 	if err := f.check(); err != nil {
 		panic(fmt.Sprintf("secretsstoretest: Inject: %v", err))
 	}
 	f.Header = f.Header.Clone()
-	if f.RedirectTo != "" {
-		f.Status = cmp.Or(f.Status, http.StatusTemporaryRedirect)
-		if f.Header == nil {
-			f.Header = http.Header{}
-		}
-		f.Header.Set("Location", f.RedirectTo)
-	}
-	in := &Injection{faults: s.faults, fault: f}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.list = append(s.faults.list, in)
-	return in
-}
-
-// ClearFaults removes all faults. What waits because of one goes on waiting.
-func (s *Server) ClearFaults() {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	for _, in := range s.faults.list {
-		in.gone = true
-	}
-	s.faults.list = nil
-}
-
-// Hits returns for how many requests the fault was used.
-func (in *Injection) Hits() int {
-	in.faults.mu.Lock()
-	defer in.faults.mu.Unlock()
-	return in.hits
-}
-
-// Remove ends the fault. One that is used up, or was removed, is left as it is.
-func (in *Injection) Remove() {
-	in.faults.mu.Lock()
-	defer in.faults.mu.Unlock()
-	in.faults.drop(in)
+	return s.faults.add(&injected{Fault: f, random: rand.New(rand.NewPCG(f.Seed, 0))})
 }
 
 func (f Fault) check() error {
 	switch {
 	case f.Operation != "" && !f.Operation.known():
-		return fmt.Errorf("there is no operation %q", f.Operation)
-	case f.Count < 0 || f.Latency < 0 || f.AnswerLatency < 0 || f.CutAt < 0:
-		return fmt.Errorf("a number is below 0")
+		return fmt.Errorf("unknown operation %q", f.Operation)
+	case f.Skip < 0 || f.Count < 0 || f.Latency < 0 || f.ResponseLatency < 0 || f.BodyBytes < 0:
+		return errors.New("negative number")
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
-		return fmt.Errorf("%d is no status that an answer can end with", f.Status)
-	case f.Status == 0 && f.RedirectTo == "" && (f.Body != "" || f.Apply):
-		return fmt.Errorf("a fault with Body or Apply needs a Status")
-	case f.Cut < CutNone || f.Cut > CutAnswer:
-		return fmt.Errorf("%d is no Cut", f.Cut)
-	case f.Status == 0 && f.RedirectTo == "" && f.Cut == CutNone && f.Latency == 0 && f.AnswerLatency == 0 && len(f.Header) == 0:
-		return fmt.Errorf("the fault changes nothing")
+		return fmt.Errorf("invalid status %d", f.Status)
+	case f.Status == 0 && (f.Body != "" || f.Apply):
+		return errors.New("status missing: Body and Apply need one")
 	}
 	return nil
 }
 
-// faults are the faults of a server, in the order they were put in.
-type faults struct {
-	choosing sync.Mutex // held while a request's fault is looked for, calls of When included
-	mu       sync.Mutex // guards what follows, and the injections
-	list     []*Injection
+// injected is a fault that takes effect.
+type injected struct {
+	Fault
+	random  *rand.Rand
+	skipped int
+	used    int
 }
 
-// take returns the fault for a request, and counts it.
-func (fs *faults) take(r *http.Request, op Operation, body []byte) (Fault, bool) {
-	fs.choosing.Lock()
-	defer fs.choosing.Unlock()
+// faults are the faults of a server, in the order of injection. It is safe for
+// concurrent use.
+type faults struct {
+	mu   sync.Mutex
+	list []*injected
+}
+
+func (fs *faults) add(in *injected) (remove func()) {
 	fs.mu.Lock()
-	candidates := fs.list
-	fs.mu.Unlock()
-	for _, in := range candidates {
-		f := in.fault
-		if f.Operation != "" && f.Operation != op {
+	defer fs.mu.Unlock()
+	fs.list = append(fs.list, in)
+	return func() {
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		fs.list = slices.DeleteFunc(fs.list, func(other *injected) bool { return other == in })
+	}
+}
+
+// pick returns the fault that takes effect on a request.
+func (fs *faults) pick(op Operation, r *http.Request) (Fault, bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if len(fs.list) == 0 {
+		return Fault{}, false
+	}
+	r = r.WithContext(r.Context())
+	r.Body = http.NoBody
+	for i, in := range fs.list {
+		if !in.selects(op, r) {
 			continue
 		}
-		if f.When != nil {
-			seen := r.Clone(r.Context())
-			seen.Body = io.NopCloser(bytes.NewReader(body))
-			if !f.When(seen) {
-				continue
-			}
+		if in.used++; in.used == in.Count {
+			fs.list = slices.Delete(fs.list, i, i+1)
 		}
-		if fs.use(in) {
-			return f, true
-		}
+		return in.Fault, true
 	}
 	return Fault{}, false
 }
 
-// use counts one use, unless the fault was removed meanwhile.
-func (fs *faults) use(in *Injection) bool {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if in.gone {
+func (in *injected) selects(op Operation, r *http.Request) bool {
+	if in.Operation != "" && in.Operation != op || in.Match != nil && !in.Match(r) {
 		return false
 	}
-	in.hits++
-	if in.hits == in.fault.Count {
-		fs.drop(in)
+	if in.skipped < in.Skip {
+		in.skipped++
+		return false
 	}
-	return true
+	return in.Probability == 0 || in.random.Float64() < in.Probability
 }
 
-// drop takes an injection off the list, which is copied: take may be reading it. The
-// caller holds mu.
-func (fs *faults) drop(in *Injection) {
-	in.gone = true
-	kept := make([]*Injection, 0, len(fs.list))
-	for _, other := range fs.list {
-		if other != in {
-			kept = append(kept, other)
+// handle calls next, unless the fault keeps the request from being applied, and returns
+// the response as the fault changes it.
+func (f Fault) handle(ctx context.Context, next func() response) response {
+	if sleep(ctx, f.Latency) != nil || f.Drop == DropBeforeRequest {
+		return response{dropped: true}
+	}
+	var res response
+	if f.Status == 0 || f.Apply {
+		res = next()
+	}
+	if res.header == nil {
+		res.header = http.Header{}
+	}
+	if f.Status != 0 && res.status < http.StatusBadRequest {
+		res.status, res.body = f.Status, []byte(f.Body)
+		res.header["Content-Type"] = contentType(f.Body)
+	}
+	for k, v := range f.Header {
+		res.header[http.CanonicalHeaderKey(k)] = slices.Clone(v)
+	}
+	if sleep(ctx, f.ResponseLatency) != nil || f.Drop == DropAfterRequest {
+		return response{dropped: true}
+	}
+	if f.Drop == DropInBody {
+		res.withheld = max(0, len(res.body)-f.BodyBytes)
+	}
+	return res
+}
+
+// contentType returns the values of the Content-Type header of a body.
+func contentType(body string) []string {
+	switch body = strings.TrimSpace(body); {
+	case body == "":
+		return nil
+	case body == "null" || strings.ContainsAny(body[:1], `{["`):
+		return []string{"application/json"}
+	case body[0] == '<':
+		return []string{"text/html; charset=UTF-8"}
+	}
+	return []string{"text/plain; charset=UTF-8"}
+}
+
+// sleep waits for d, or until ctx ends, and returns the error of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
 		}
 	}
-	fs.list = kept
-}
-
-// replaces says whether the service's own answer is not given.
-func (f Fault) replaces() bool { return f.Status != 0 }
-
-// answer is what the fault answers instead.
-func (f Fault) answer() answer {
-	a := answer{status: f.Status, header: http.Header{}, body: []byte(f.Body)}
-	switch start := strings.TrimSpace(f.Body); {
-	case start == "":
-	case start[0] == '{' || start[0] == '[':
-		a.header.Set("Content-Type", "application/json")
-	case start[0] == '<':
-		a.header.Set("Content-Type", "text/html; charset=UTF-8")
-	default:
-		a.header.Set("Content-Type", "text/plain; charset=UTF-8")
-	}
-	return a
-}
-
-// wait waits for d, or until ctx ends, whose error it returns then. It waits on
-// nothing but these, so that it blocks durably in a synctest bubble.
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return ctx.Err()
-	}
+	return ctx.Err()
 }

@@ -1,14 +1,11 @@
 package secretsstoretest_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,36 +18,52 @@ const (
 	token     = "the-servers-own-token"
 	email     = "user@example.com"
 	apiKey    = "144c9defac04969c7bfad8efaa8ea194"
-	account   = "/client/v4/accounts/" + accountID + "/secrets_store"
-	unknown   = "ffffffffffffffffffffffffffffffff"
-	// created is what the fixed clock says, as the API writes it.
-	created = "2025-01-02T03:04:05.678900Z"
+	value     = "s3cret-of-TAKEN"
+	unknownID = "ffffffffffffffffffffffffffffffff"
+	epoch     = "2000-01-01T00:00:00.000000Z" // the time at which a synctest bubble starts
 )
 
-// fixed returns the options of a server whose answers can be written down: ids count
-// up from id-1, the clock stands still.
-func fixed(opts ...secretsstoretest.ServerOption) []secretsstoretest.ServerOption {
-	n := 0
-	return append([]secretsstoretest.ServerOption{
+// emulator is a server with the store "production", which holds the secret TAKEN.
+type emulator struct {
+	*secretsstoretest.Server
+	transport     http.RoundTripper
+	store, secret string
+}
+
+// newEmulator returns an emulator that is reached over Transport.
+func newEmulator(t testing.TB, opts ...secretsstoretest.ServerOption) *emulator {
+	t.Helper()
+	e := newListening(t, append(opts, secretsstoretest.WithoutListener())...)
+	e.transport = e.Transport()
+	return e
+}
+
+// newListening returns an emulator that is reached over a socket.
+func newListening(t testing.TB, opts ...secretsstoretest.ServerOption) *emulator {
+	t.Helper()
+	srv := secretsstoretest.NewServer(append(opts,
 		secretsstoretest.WithAccountID(accountID),
 		secretsstoretest.WithAPIToken(token),
 		secretsstoretest.WithAPIKey(email, apiKey),
-		secretsstoretest.WithClock(func() time.Time {
-			return time.Date(2025, 1, 2, 4, 4, 5, 678_900_999, time.FixedZone("CET", 3600))
-		}),
-		secretsstoretest.WithIDSource(func() string { n++; return fmt.Sprintf("id-%d", n) }),
-	}, opts...)
-}
-
-// newServer starts a fixed server without a port.
-func newServer(t testing.TB, opts ...secretsstoretest.ServerOption) *secretsstoretest.Server {
-	t.Helper()
-	srv := secretsstoretest.NewServer(fixed(append(opts, secretsstoretest.WithoutListener())...)...)
+	)...)
 	t.Cleanup(srv.Close)
-	return srv
+	e := &emulator{Server: srv, transport: &http.Transport{DisableKeepAlives: true}}
+	e.store = srv.AddStore("production").ID
+	e.secret = srv.AddSecret(e.store, secretsstore.SecretCreate{
+		Name: "TAKEN", Comment: "seeded", Value: secretsstore.NewSecretValue(value),
+		Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers, secretsstore.ScopeDEX},
+	}).ID
+	return e
 }
 
-// received is an answer, read to its end.
+// overBoth runs a test over a socket and over Transport.
+func overBoth(t *testing.T, test func(t *testing.T, e *emulator)) {
+	t.Helper()
+	t.Run("socket", func(t *testing.T) { test(t, newListening(t)) })
+	t.Run("transport", func(t *testing.T) { test(t, newEmulator(t)) })
+}
+
+// received is a response whose body was read to its end.
 type received struct {
 	status  int
 	header  http.Header
@@ -58,90 +71,67 @@ type received struct {
 	bodyErr error
 }
 
-// sender sends requests to a server, over its socket or over its Transport.
-type sender struct {
-	base string // up to and without /client/v4
-	rt   http.RoundTripper
-}
-
-func over(srv *secretsstoretest.Server) sender {
-	return sender{strings.TrimSuffix(srv.URL, "/client/v4"), srv.Transport()}
-}
-
-// bothWays runs a test over the socket of a new server, and over the Transport of another.
-func bothWays(t *testing.T, opts []secretsstoretest.ServerOption, test func(t *testing.T, srv *secretsstoretest.Server, send sender)) {
+// request returns a request with the server's token. "PATCH /stores/STORE/secrets/SECRET"
+// is relative to the account, and names the emulator's store and secret. A path that starts
+// with /client is complete. Headers are "Name: value", and replace the token.
+func (e *emulator) request(t testing.TB, methodAndPath, body string, headers ...string) *http.Request {
 	t.Helper()
-	t.Run("over a socket", func(t *testing.T) {
-		srv := secretsstoretest.NewServer(opts...)
-		defer srv.Close()
-		rt := &http.Transport{DisableKeepAlives: true}
-		test(t, srv, sender{strings.TrimSuffix(srv.URL, "/client/v4"), rt})
-	})
-	t.Run("over Transport", func(t *testing.T) {
-		srv := secretsstoretest.NewServer(append(opts, secretsstoretest.WithoutListener())...)
-		defer srv.Close()
-		test(t, srv, over(srv))
-	})
-}
-
-// try sends a request with the server's own token; headers are "Name: value" and
-// replace it where there are any.
-func (s sender) try(ctx context.Context, method, path, body string, headers ...string) (*received, error) {
+	method, path, _ := strings.Cut(methodAndPath, " ")
+	path = strings.NewReplacer("STORE", e.store, "SECRET", e.secret).Replace(path)
+	base := strings.TrimSuffix(e.URL, "/client/v4")
+	if !strings.HasPrefix(path, "/client") {
+		base = e.URL + "/accounts/" + accountID + "/secrets_store"
+	}
 	var reader io.Reader
 	if body != "" {
-		reader = strings.NewReader(body)
+		reader = strings.NewReader(strings.NewReplacer("SECRET", e.secret).Replace(body))
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.base+path, reader)
-	if err != nil {
-		return nil, err
-	}
+	r, err := http.NewRequestWithContext(t.Context(), method, base+path, reader)
+	require.NoError(t, err)
 	if headers == nil {
 		headers = []string{"Authorization: Bearer " + token}
 	}
 	for _, h := range headers {
 		if name, value, ok := strings.Cut(h, ": "); ok {
-			req.Header.Add(name, value)
+			r.Header.Add(name, value)
 		}
 	}
-	res, err := s.rt.RoundTrip(req)
+	return r
+}
+
+// try sends a request that may fail.
+func (e *emulator) try(r *http.Request) (*received, error) {
+	res, err := e.transport.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = res.Body.Close() }()
-	read, bodyErr := io.ReadAll(res.Body)
-	return &received{res.StatusCode, res.Header, string(read), bodyErr}, nil
+	body, bodyErr := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	return &received{res.StatusCode, res.Header, string(body), bodyErr}, nil
 }
 
-// do is try for a request that must be answered.
-func (s sender) do(t testing.TB, method, path, body string, headers ...string) *received {
+// send sends a request that must receive a response.
+func (e *emulator) send(t testing.TB, methodAndPath, body string, headers ...string) *received {
 	t.Helper()
-	got, err := s.try(t.Context(), method, path, body, headers...)
+	got, err := e.try(e.request(t, methodAndPath, body, headers...))
 	require.NoError(t, err)
 	require.NoError(t, got.bodyErr)
 	return got
 }
 
-// failure is the literal envelope of a refused request.
+// comment returns the comment of the secret TAKEN, to tell whether a patch was applied.
+func (e *emulator) comment() string { return e.Secrets(e.store)[0].Comment }
+
+// success and failure return the literal body of a response.
+func success(result, info string) string {
+	if info != "" {
+		info = `,"result_info":` + info
+	}
+	return `{"success":true,"errors":[],"messages":[],"result":` + result + info + `}`
+}
+
 func failure(code int, message string) string {
 	return fmt.Sprintf(`{"success":false,"errors":[{"code":%d,"message":%q}],"messages":[],"result":null}`, code, message)
 }
 
-// create is a secret to be made, with the value "s3cret-" and its name.
-func create(name string, scopes ...secretsstore.Scope) secretsstore.SecretCreate {
-	if scopes == nil {
-		scopes = []secretsstore.Scope{secretsstore.ScopeWorkers}
-	}
-	return secretsstore.SecretCreate{Name: name, Scopes: scopes, Value: secretsstore.NewSecretValue("s3cret-" + name)}
-}
-
-// steppingClock goes on by step each time it is asked.
-func steppingClock(start time.Time, step time.Duration) func() time.Time {
-	var mu sync.Mutex
-	now := start
-	return func() time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		now = now.Add(step)
-		return now
-	}
-}
+const onePage = `{"count":1,"page":1,"per_page":20,"total_count":1,"total_pages":1}`

@@ -3,11 +3,8 @@ package secretsstoretest
 import (
 	"cmp"
 	"maps"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 const (
@@ -15,136 +12,44 @@ const (
 	maxPerPage     = 100
 )
 
-// sorting is an order and a direction.
-type sorting struct {
-	by         string
-	descending bool
-}
-
-// listing is what the query of a list asks for.
+// listing is what a list request selects.
 type listing struct {
-	sorting
-	page, perPage int
-	search        string // in lower case
+	order         string
+	descending    bool
+	page, perPage int // positive
+	search        string
 	scopes        []string
 }
 
-// parseListing reads the query. orders are the fields that this list can be sorted by.
-func parseListing(q url.Values, orders ...string) (listing, *failure) {
-	l := listing{sorting: sorting{by: "created", descending: true}, search: strings.ToLower(q.Get("search"))}
-	var ok bool
-	// The definition allows 0 for both; it is taken to mean "not given".
-	if l.page, ok = number(q.Get("page")); !ok {
-		return l, errInvalid("invalid_page_parameter")
-	}
-	if l.perPage, ok = number(q.Get("per_page")); !ok || l.perPage > maxPerPage {
-		return l, errInvalid("invalid_per_page_parameter")
-	}
-	l.page, l.perPage = cmp.Or(l.page, 1), cmp.Or(l.perPage, defaultPerPage)
-	if by := q.Get("order"); by != "" {
-		if !slices.Contains(orders, by) {
-			return l, errInvalid("invalid_order_parameter")
-		}
-		l.by = by
-	}
-	switch q.Get("direction") {
-	case "", "desc":
-	case "asc":
-		l.descending = false
-	default:
-		return l, errInvalid("invalid_direction_parameter")
-	}
-	// Both forms are on the wire: one list with commas, and the key again and again.
-	for _, s := range strings.FieldsFunc(strings.Join(q["scopes"], ","), func(r rune) bool { return r == ',' }) {
-		if !knownScope(s) {
-			return l, errInvalid("secret_scope_invalid")
-		}
-		l.scopes = append(l.scopes, s)
-	}
-	return l, nil
-}
-
-// number reads a number that is not negative; "" is 0.
-func number(s string) (n int, ok bool) {
-	if s == "" {
-		return 0, true
-	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 0
-}
-
-// keeps says whether a secret is among those that are asked for: it has the text in
-// its name or comment, and it has all of the scopes.
-func (l listing) keeps(s *secret) bool {
-	if l.search != "" && !strings.Contains(strings.ToLower(s.name), l.search) && !strings.Contains(strings.ToLower(s.comment), l.search) {
-		return false
-	}
-	for _, scope := range l.scopes {
-		if !slices.Contains(s.scopes, scope) {
-			return false
-		}
-	}
-	return true
-}
-
-// page cuts the page that is asked for out of all results. One past the end is empty.
-func page[T any](all []T, l listing) ([]T, *resultInfo) {
-	pages := (len(all) + l.perPage - 1) / l.perPage
-	result := []T{}
-	if l.page <= pages {
-		from := (l.page - 1) * l.perPage
-		result = all[from:min(from+l.perPage, len(all))]
-	}
-	return result, &resultInfo{Count: len(result), Page: l.page, PerPage: l.perPage, TotalCount: len(all), TotalPages: pages}
-}
-
-func (st *state) listStores(accountID string, l listing) ([]storeView, *resultInfo) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	all := slices.SortedFunc(maps.Values(st.accounts[accountID].stores), func(a, b *store) int {
-		c := a.created.Compare(b.created) // modified is the same: nothing changes a store
-		if l.by == "name" {
+// listStores returns a page of an account's stores, and the number of all of them.
+func (st *state) listStores(accountID string, l listing) ([]*store, int) {
+	all := slices.Collect(maps.Values(st.stores))
+	all = slices.DeleteFunc(all, func(s *store) bool { return s.accountID != accountID })
+	slices.SortFunc(all, func(a, b *store) int {
+		c := a.created.Compare(b.created) // a store is never modified
+		if l.order == "name" {
 			c = cmp.Compare(a.name, b.name)
 		}
-		return l.ordered(c, a.id, b.id)
+		return l.direction(cmp.Or(c, a.seq-b.seq))
 	})
-	some, info := page(all, l)
-	views := make([]storeView, len(some))
-	for i, s := range some {
-		views[i] = s.view()
-	}
-	return views, info
+	return paginate(all, l), len(all)
 }
 
-func (st *state) listSecrets(accountID, storeID string, l listing) ([]secretView, *resultInfo, *failure) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	s, f := st.find(accountID, storeID)
-	if f != nil {
-		return nil, nil, f
+// listSecrets returns a page of a store's secrets, and the total number of secrets.
+func (st *state) listSecrets(accountID, storeID string, l listing) ([]secret, int, error) {
+	s, err := st.store(accountID, storeID)
+	if err != nil {
+		return nil, 0, err
 	}
-	now := st.now()
-	all := s.list(l.sorting, now)
-	if l.search != "" || l.scopes != nil {
-		all = slices.DeleteFunc(slices.Clone(all), func(s *secret) bool { return !l.keeps(s) })
+	all := st.allSecrets(s)
+	total := len(all)
+	all = slices.DeleteFunc(all, func(sec secret) bool { return !l.matches(sec) })
+	if st.limits.filteredTotal {
+		total = len(all)
 	}
-	some, info := page(all, l)
-	views := make([]secretView, len(some))
-	for i, sec := range some {
-		views[i] = sec.view(sec.status(now))
-	}
-	return views, info, nil
-}
-
-// list returns all secrets of the store in an order. It is kept until the next
-// change, since a client that lists asks for page after page of the same.
-func (s *store) list(by sorting, now time.Time) []*secret {
-	if kept, ok := s.sorted[by]; ok {
-		return kept
-	}
-	all := slices.SortedFunc(maps.Values(s.secrets), func(a, b *secret) int {
-		c := 0
-		switch by.by {
+	slices.SortFunc(all, func(a, b secret) int {
+		var c int
+		switch l.order {
 		case "name":
 			c = cmp.Compare(a.name, b.name)
 		case "comment":
@@ -152,29 +57,54 @@ func (s *store) list(by sorting, now time.Time) []*secret {
 		case "modified":
 			c = a.modified.Compare(b.modified)
 		case "status":
-			c = cmp.Compare(a.status(now), b.status(now))
+			c = cmp.Compare(a.status, b.status)
 		default:
 			c = a.created.Compare(b.created)
 		}
-		return by.ordered(c, a.id, b.id)
+		return l.direction(cmp.Or(c, a.seq-b.seq))
 	})
-	if by.by != "status" { // which changes by itself
-		if s.sorted == nil {
-			s.sorted = map[sorting][]*secret{}
+	return paginate(all, l), total, nil
+}
+
+// allSecrets returns copies of the secrets that are listed, in the order of creation. It
+// removes deleted secrets that are neither listed nor hold their name.
+func (st *state) allSecrets(s *store) []secret {
+	now := now()
+	var all []secret
+	for id, sec := range s.secrets {
+		if sec.visible(now, st.limits.deletedListedFor) {
+			all = append(all, sec.at(now, false))
+		} else if !sec.visible(now, st.limits.nameHeldFor) {
+			delete(s.secrets, id)
 		}
-		s.sorted[by] = all
 	}
+	slices.SortFunc(all, func(a, b secret) int { return a.seq - b.seq })
 	return all
 }
 
-// ordered turns the result of a comparison into the direction that is asked for. What
-// is equal is in the order of the ids, in both directions.
-func (by sorting) ordered(c int, a, b string) int {
-	if c == 0 {
-		return cmp.Compare(a, b)
+// matches reports whether the name or comment contains the search text, in any case, and
+// the secret has all of the scopes.
+func (l listing) matches(s secret) bool {
+	search := strings.ToLower(l.search)
+	if !strings.Contains(strings.ToLower(s.name), search) && !strings.Contains(strings.ToLower(s.comment), search) {
+		return false
 	}
-	if by.descending {
+	return !slices.ContainsFunc(l.scopes, func(scope string) bool { return !slices.Contains(s.scopes, scope) })
+}
+
+// direction applies the direction to the result of an ascending comparison.
+func (l listing) direction(c int) int {
+	if l.descending {
 		return -c
 	}
 	return c
+}
+
+// paginate returns the page that l selects, which is empty past the end.
+func paginate[T any](all []T, l listing) []T {
+	if l.page > len(all)/l.perPage+1 {
+		return nil
+	}
+	from := min((l.page-1)*l.perPage, len(all))
+	return all[from:min(from+l.perPage, len(all))]
 }

@@ -8,74 +8,73 @@ import (
 	"time"
 )
 
-// limit is the policy: n requests in every window, for each who signs in.
-type limit struct {
+// rateLimit allows each principal n requests per window. It is safe for concurrent use.
+type rateLimit struct {
 	n      int // 0: no limit
 	window time.Duration
-	clock  func() time.Time
 	mu     sync.Mutex
 }
 
-// window is the state of one who signs in; limit.mu guards it.
+// window is the current window of a principal, guarded by rateLimit.mu.
 type window struct {
-	start time.Time // zero: none was begun
+	start time.Time // zero: none has started
 	used  int
 }
 
-// Where there is no limit, the headers promise so much that no client slows down.
+// The limit that is announced where there is none. No client ever waits for it.
 const (
 	unlimitedQuota  = 1_000_000_000
-	unlimitedWindow = 300 // seconds
+	unlimitedWindow = 300 * time.Second
 )
 
-// take counts one request of p and says whether it is within the limit. The headers
-// that tell so are set either way. A nil p has not signed in: there is nobody to
-// count for, so the answer shows a window that nothing was taken from.
-func (l *limit) take(p *principal, h http.Header) bool {
-	return l.headers(p, h, true)
-}
-
-// show sets the headers without counting.
-func (l *limit) show(p *principal, h http.Header) {
-	l.headers(p, h, false)
-}
-
-func (l *limit) headers(p *principal, h http.Header, count bool) (within bool) {
+// take counts a request, and returns the headers that describe the limit. A request
+// without a principal is not counted.
+func (l *rateLimit) take(p *principal) (h http.Header, limited bool) {
 	if l.n == 0 {
-		setRateLimit(h, unlimitedQuota, unlimitedQuota, unlimitedWindow, unlimitedWindow)
-		return true
+		return rateLimitHeader(unlimitedQuota, unlimitedQuota, unlimitedWindow, unlimitedWindow), false
 	}
-	remaining, reset, within := l.n, l.window, true
-	if p != nil {
-		l.mu.Lock()
-		now, w := l.clock(), p.window
-		elapsed := now.Sub(w.start)
-		// A clock that went back, as on entering a synctest bubble, begins anew too.
-		if w.start.IsZero() || elapsed >= l.window || elapsed < 0 {
-			elapsed, w = 0, window{start: now}
-		}
-		if count {
-			if within = w.used < l.n; within {
-				w.used++
-			}
-			p.window = w
-		}
-		remaining, reset = l.n-w.used, l.window-elapsed
-		l.mu.Unlock()
+	if p == nil {
+		return rateLimitHeader(l.n, l.n, l.window, l.window), false
 	}
-	setRateLimit(h, remaining, l.n, seconds(reset), seconds(l.window))
-	if !within {
+	remaining, reset, limited := l.use(p, 1)
+	h = rateLimitHeader(remaining, l.n, reset, l.window)
+	if limited {
 		h.Set("Retry-After", strconv.Itoa(seconds(reset)))
 	}
-	return within
+	return h, limited
 }
 
-func setRateLimit(h http.Header, remaining, quota, reset, window int) {
-	h.Set("Ratelimit", fmt.Sprintf(`"default";r=%d;t=%d`, remaining, reset))
-	h.Set("Ratelimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, quota, window))
+// use takes n requests out of p's window. It reports whether fewer remained.
+func (l *rateLimit) use(p *principal, n int) (remaining int, reset time.Duration, limited bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	elapsed := now.Sub(p.window.start)
+	// The clock goes back when a server is used inside a synctest bubble later on.
+	if p.window.start.IsZero() || elapsed >= l.window || elapsed < 0 {
+		p.window, elapsed = window{start: now}, 0
+	}
+	limited = n > l.n-p.window.used
+	p.window.used = min(p.window.used+n, l.n)
+	return l.n - p.window.used, l.window - elapsed, limited
 }
 
-// seconds rounds up, so that who waits this long never comes too early.
+// UseRequests counts n requests against the rate limit of [Server.APIToken], as if other
+// programs with the same token had sent them. Without [WithRateLimit] it does nothing.
+func (s *Server) UseRequests(n int) {
+	if l := s.service.rate; l.n > 0 && n > 0 {
+		l.use(s.token, n)
+	}
+}
+
+func rateLimitHeader(remaining, quota int, reset, window time.Duration) http.Header {
+	return http.Header{
+		"Ratelimit":        {fmt.Sprintf(`"default";r=%d;t=%d`, remaining, seconds(reset))},
+		"Ratelimit-Policy": {fmt.Sprintf(`"default";q=%d;w=%d`, quota, seconds(window))},
+	}
+}
+
+// seconds rounds up, so that a client that waits this long is never early.
 func seconds(d time.Duration) int {
 	return max(1, int((d+time.Second-1)/time.Second))
 }

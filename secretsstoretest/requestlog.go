@@ -1,208 +1,203 @@
 package secretsstoretest
 
 import (
-	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// redacted stands in the log wherever a credential or a value was.
-const redacted = "[REDACTED]"
+const (
+	redacted = "[REDACTED]"
+	// maxLogged is the number of requests that the log keeps.
+	maxLogged = 10_000
+	// maxLoggedBytes limits what the log keeps of one request.
+	maxLoggedBytes = 8 << 10
+)
 
-// maxLoggedBody bounds what the log remembers of a body.
-const maxLoggedBody = 8 << 10
-
-// Request is a request that the server has seen, as [Server.Requests] tells it: with
-// everything but credentials and values of secrets.
+// A Request is an entry of the request log; see [Server.Requests]. It holds no credentials
+// and no values of secrets, and at most 8 KiB of the request. A longer part is replaced by
+// its length, for example "[65536 bytes]".
 type Request struct {
-	// Time is when it came, by the server's clock.
-	Time time.Time
-	// Method and Path are as they were sent, the path still escaped. Query is the raw
-	// query.
-	Method string
-	Path   string
-	Query  string
-	// Operation is what was asked, "" if nothing answers that path and method.
-	Operation Operation
-	// AccountID is the account in the path, "" if there is none.
-	AccountID string
-	// Header is what was sent. Every header that may hold a credential is [REDACTED].
+	Time         time.Time // of arrival
+	Method, Path string    // as sent; the path is still escaped
+	Query        string    // raw; parameters that the API does not define are redacted
+	Operation    Operation // "" if the path and method belong to no operation
+	AccountID    string    // in the path
+	// Header holds the values of each header, joined by ", ". Headers that can hold
+	// credentials are redacted.
 	Header http.Header
-	// Body is the JSON that was sent, at most its first 8,192 bytes, in which
-	// everything but names, comments, scopes and ids is [REDACTED]. A body that is not
-	// JSON of the kind that the API takes is "".
-	Body string
-	// Status is what was answered; 0 if nothing was, or not yet.
-	Status int
-	// RayID is the CF-Ray of the answer.
-	RayID string
-	// RateLimited says that the request was past the limit; see [WithRateLimit].
-	RateLimited bool
-	// Injected says that a [Fault] was used for it.
-	Injected bool
+	// Body is the JSON body, in which everything but names, comments, scopes and ids is
+	// redacted. Another body is replaced by its length.
+	Body     string
+	Status   int    // of the response; 0 if there was none
+	RayID    string // CF-Ray of the response
+	Injected bool   // whether a Fault took effect
 }
 
-// Requests returns the requests that the server has seen, in the order they came; the
-// last 10,000, or what [WithRequestLog] says. The answer's part of a request is known
-// before the answer is sent.
+// Requests returns the last 10,000 requests in the order of arrival. A request is complete
+// before its response is sent.
 func (s *Server) Requests() []Request {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	seen := make([]Request, 0, len(s.log.ring))
-	for i := range s.log.ring {
-		r := *s.log.ring[(s.log.next+i)%len(s.log.ring)]
+	var requests []Request
+	for _, entry := range s.log.entries {
+		r := *entry
 		r.Header = r.Header.Clone()
-		seen = append(seen, r)
+		requests = append(requests, r)
 	}
-	return seen
+	return requests
 }
 
-// ClearRequests empties the log.
+// ClearRequests empties the request log.
 func (s *Server) ClearRequests() {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	s.log.ring, s.log.next = nil, 0
+	s.log.entries = nil
 }
 
-// requestLog remembers the last requests in a ring.
+// requestLog is safe for concurrent use.
 type requestLog struct {
-	size int
-	hook func(Request)
-	mu   sync.Mutex
-	ring []*Request
-	next int // the oldest, once the ring is full
+	hook    func(Request) // may be nil
+	mu      sync.Mutex
+	entries []*Request // at most maxLogged
 }
 
-func newRequestLog(size int, hook func(Request)) *requestLog {
-	return &requestLog{size: size, hook: hook}
-}
+// record logs a request and what handle returns for it.
+func (l *requestLog) record(op Operation, r *http.Request, ray string, handle func() (res response, injected bool)) response {
+	entry, free := newEntry(op, r, ray)
+	l.mu.Lock()
+	if len(l.entries) == maxLogged {
+		l.entries = l.entries[1:]
+	}
+	l.entries = append(l.entries, entry)
+	l.mu.Unlock()
 
-// begin puts a request into the log. It returns nil if nobody wants to know.
-func (l *requestLog) begin(r *http.Request, t target, body []byte, now time.Time, ray string) *Request {
-	if l.size == 0 && l.hook == nil {
-		return nil
-	}
-	entry := &Request{
-		Time: now, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery,
-		Operation: t.op, AccountID: t.account, Header: maskHeader(r.Header), Body: maskBody(body), RayID: ray,
-	}
-	if l.size == 0 {
-		return entry
+	body := &bodyRecorder{ReadCloser: r.Body, limit: free}
+	r.Body = body
+	res, injected := handle()
+	if !res.dropped {
+		_, _ = io.CopyN(io.Discard, body, int64(free)+1) // what was not read yet
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.ring) < l.size {
-		l.ring = append(l.ring, entry)
-		return entry
-	}
-	l.ring[l.next] = entry
-	l.next = (l.next + 1) % l.size
-	return entry
-}
-
-// end adds what became of the request, and tells the hook.
-func (l *requestLog) end(entry *Request, o outcome, injected bool) {
-	if entry == nil {
-		return
-	}
-	l.mu.Lock()
-	entry.Injected = injected
-	if o.err == nil && !o.reset {
-		entry.Status = o.status
-	}
-	entry.RateLimited = o.rateLimited
-	seen := *entry
+	entry.Body, entry.Status, entry.Injected = body.redacted(r.ContentLength), res.status, injected
+	done := *entry
 	l.mu.Unlock()
 	if l.hook != nil {
-		seen.Header = seen.Header.Clone()
-		l.hook(seen)
+		done.Header = done.Header.Clone()
+		l.hook(done)
 	}
+	return res
 }
 
-// maskHeader copies the headers. What holds a credential is told by its name, and
-// wider than the API's own headers, since a program that is tested may send others.
-func maskHeader(h http.Header) http.Header {
-	masked := h.Clone()
-	for k := range masked {
-		switch name := strings.ToLower(k); {
-		case name == "x-auth-email", name == "idempotency-key":
-		case strings.Contains(name, "auth"), strings.Contains(name, "key"), strings.Contains(name, "token"),
-			strings.Contains(name, "secret"), strings.Contains(name, "cookie"):
-			masked[k] = []string{redacted}
+// newEntry returns the entry of a request whose body has not been read, and the number of
+// bytes that are left for the body.
+func newEntry(op Operation, r *http.Request, ray string) (entry *Request, free int) {
+	free = maxLoggedBytes
+	keep := func(s string) string {
+		if len(s) > free {
+			return fmt.Sprintf("[%d bytes]", len(s))
 		}
+		free -= len(s)
+		return s
 	}
-	return masked
+	entry = &Request{
+		Time: time.Now(), Operation: op, RayID: ray,
+		Method: keep(r.Method), Path: keep(r.URL.EscapedPath()), Query: keep(redactQuery(r.URL.RawQuery)),
+		AccountID: keep(r.PathValue("account_id")), Header: http.Header{},
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		value := strings.Join(redactHeader(name, r.Header[name]), ", ")
+		if free -= len(name); free < 0 {
+			return entry, 0
+		}
+		entry.Header[name] = []string{keep(value)}
+	}
+	return entry, free
 }
 
-// maskBody returns the body, an object or a list of them, with everything masked but
-// what is known to be harmless: a program that puts a value into the wrong field is one
-// that a test should find, and it should not find it in its output.
-func maskBody(body []byte) string {
-	if !json.Valid(body) {
-		return ""
+// bodyRecorder keeps what is read of a body, up to a limit.
+type bodyRecorder struct {
+	io.ReadCloser
+	limit int
+	kept  []byte
+	size  int64
+}
+
+func (b *bodyRecorder) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.kept = append(b.kept, p[:min(n, b.limit-len(b.kept))]...)
+	b.size += int64(n)
+	return n, err
+}
+
+// redacted returns the body if it is JSON that was read as a whole, and its length
+// otherwise.
+func (b *bodyRecorder) redacted(contentLength int64) string {
+	size := max(b.size, contentLength)
+	var v any
+	if size > int64(len(b.kept)) || json.Unmarshal(b.kept, &v) != nil {
+		if size == 0 {
+			return ""
+		}
+		return fmt.Sprintf("[%d bytes]", size)
 	}
-	var masked bytes.Buffer
-	var list []json.RawMessage
-	if json.Unmarshal(body, &list) == nil && list != nil {
-		masked.WriteByte('[')
-		for i, object := range list {
-			if i > 0 {
-				masked.WriteByte(',')
+	masked, _ := json.Marshal(redactJSON(v, false)) // never fails: it was unmarshaled
+	return string(masked)
+}
+
+// redactJSON redacts everything in a JSON value but the strings, and lists of strings, of
+// members that hold no secret.
+func redactJSON(v any, harmless bool) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			v[name] = redacted
+			if slices.Contains([]string{"name", "comment", "scopes", "ids"}, name) {
+				v[name] = redactJSON(member, true)
 			}
-			if !maskObject(object, &masked) {
-				return ""
-			}
 		}
-		masked.WriteByte(']')
-	} else if !maskObject(body, &masked) {
-		return ""
+		return v
+	case []any:
+		for i, item := range v {
+			v[i] = redactJSON(item, harmless)
+		}
+		return v
+	case string:
+		if harmless {
+			return v
+		}
+	case nil:
+		return v
 	}
-	return string(masked.Bytes()[:min(masked.Len(), maxLoggedBody)])
+	return redacted
 }
 
-// maskObject writes a valid JSON object, masked and in its own order. It reports
-// whether it was one.
-func maskObject(object []byte, to *bytes.Buffer) bool {
-	dec := json.NewDecoder(bytes.NewReader(object))
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return false
+// redactQuery redacts the parameters that the API does not define.
+func redactQuery(query string) string {
+	parameters := strings.Split(query, "&")
+	for i, p := range parameters {
+		switch name, _, _ := strings.Cut(p, "="); name {
+		case "", "page", "per_page", "order", "direction", "search", "scopes", "force":
+		default:
+			parameters[i] = redacted
+		}
 	}
-	to.WriteByte('{')
-	for first := true; dec.More(); first = false {
-		key, _ := dec.Token()
-		var member json.RawMessage
-		if dec.Decode(&member) != nil {
-			return false
-		}
-		if !first {
-			to.WriteByte(',')
-		}
-		name, ok := key.(string)
-		if !ok || !harmless(name, member) {
-			member = json.RawMessage(`"` + redacted + `"`)
-		}
-		quoted, _ := json.Marshal(name)
-		to.Write(quoted)
-		to.WriteByte(':')
-		to.Write(member)
-	}
-	to.WriteByte('}')
-	return true
+	return strings.Join(parameters, "&")
 }
 
-// harmless says whether a member of a body is one of those that are no secret, and has
-// the type that belongs there.
-func harmless(name string, member []byte) bool {
-	switch name {
-	case "name", "comment":
-		var s *string
-		return json.Unmarshal(member, &s) == nil
-	case "scopes", "ids":
-		var list []string
-		return json.Unmarshal(member, &list) == nil
+var credentialHeader = regexp.MustCompile(`(?i)auth|key|token|secret|cookie`)
+
+// redactHeader redacts the values of headers whose names suggest credentials.
+func redactHeader(name string, values []string) []string {
+	if name != "X-Auth-Email" && name != "Idempotency-Key" && credentialHeader.MatchString(name) {
+		return []string{redacted}
 	}
-	return false
+	return values
 }

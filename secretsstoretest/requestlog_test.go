@@ -5,147 +5,119 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
-func TestRequests(t *testing.T) {
-	srv := seeded(t)
-	over(srv).do(t, "PATCH", secretPath+"?a=b", `{"comment":"c","value":"hidden"}`,
-		"Authorization: Bearer "+token, "Content-Type: application/json", "X-Auth-Email: "+email)
-	require.Len(t, srv.Requests(), 1)
-	got := srv.Requests()[0]
-	assert.True(t, got.Time.Equal(time.Date(2025, 1, 2, 3, 4, 5, 678_900_999, time.UTC)))
-	got.Time = time.Time{}
-	assert.Equal(t, secretsstoretest.Request{
-		Method: "PATCH", Path: secretPath, Query: "a=b", Operation: secretsstoretest.OpPatchSecret, AccountID: accountID,
-		Header: http.Header{"Authorization": {"[REDACTED]"}, "Content-Type": {"application/json"}, "X-Auth-Email": {email}},
-		Body:   `{"comment":"c","value":"[REDACTED]"}`,
-		Status: 200, RayID: "0000000000000001-TST",
-	}, got)
-
-	srv.ClearRequests()
-	assert.Empty(t, srv.Requests())
-	over(srv).do(t, "GET", "/nowhere", "")
-	assert.Len(t, srv.Requests(), 1)
-	assert.Empty(t, srv.Requests()[0].Operation)
-}
-
-func TestMaskedBodies(t *testing.T) {
-	tests := []struct{ name, body, want string }{
-		{"a list", ` [ {"name": "A", "value": "hidden", "scopes": ["dex"]} , {"value":"hidden"} ] `,
-			`[{"name":"A","value":"[REDACTED]","scopes":["dex"]},{"value":"[REDACTED]"}]`},
-		{"an empty list", `[]`, `[]`},
-		{"ids", `{"ids":["a","b"]}`, `{"ids":["a","b"]}`},
-		{"null where text belongs", `{"comment":null,"scopes":null}`, `{"comment":null,"scopes":null}`},
-		{"another spelling", `{"VALUE":"hidden","Value":"hidden"}`, `{"VALUE":"[REDACTED]","Value":"[REDACTED]"}`},
-		{"an unknown field", `{"secret":"hidden","text":["hidden"]}`, `{"secret":"[REDACTED]","text":"[REDACTED]"}`},
-		{"a value that is no text", `{"value":{"nested":"hidden"}}`, `{"value":"[REDACTED]"}`},
-		{"a value in the wrong place", `{"comment":{"value":"hidden"},"scopes":[{"value":"hidden"}]}`, `{"comment":"[REDACTED]","scopes":"[REDACTED]"}`},
-		{"a value twice", `{"value":"hidden","value":"hidden"}`, `{"value":"[REDACTED]","value":"[REDACTED]"}`},
-		{"malformed", `{"comment":"c","value":"hidden"`, ""},
-		{"more than one", `{"comment":"c"}{"value":"hidden"}`, ""},
-		{"text", `"hidden"`, ""},
-		{"a list of text", `["hidden"]`, ""},
-		{"no JSON", `value=hidden`, ""},
-		{"nothing", "", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			srv := seeded(t)
-			over(srv).do(t, "PATCH", secretPath, tt.body)
-			assert.Equal(t, tt.want, srv.Requests()[0].Body)
-		})
-	}
-	t.Run("a long one is cut", func(t *testing.T) {
-		srv := seeded(t)
-		over(srv).do(t, "PATCH", secretPath, `{"comment":"`+strings.Repeat("x", 10_000)+`","value":"hidden"}`)
-		assert.Len(t, srv.Requests()[0].Body, 8192)
+func TestRequestLog(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *emulator) {
+		e.send(t, patch+"?x=1", `{"comment":"c","value":"new"}`, "Authorization: Bearer "+token, "Content-Type: application/json")
+		e.send(t, "GET /nowhere", "")
+		log := e.Requests()
+		assert.Equal(t, secretsstoretest.Request{
+			Time: time.Date(2000, 1, 1, 0, 0, 0, 0, time.Local), Method: "PATCH",
+			Path:  "/client/v4/accounts/" + accountID + "/secrets_store/stores/" + e.store + "/secrets/" + e.secret,
+			Query: "[REDACTED]", Operation: secretsstoretest.OpPatchSecret, AccountID: accountID,
+			Header: http.Header{"Authorization": {"[REDACTED]"}, "Content-Type": {"application/json"}},
+			Body:   `{"comment":"c","value":"[REDACTED]"}`, Status: 200, RayID: "0000000000000001-TST",
+		}, log[0])
+		assert.Equal(t, []any{secretsstoretest.Operation(""), 404}, []any{log[1].Operation, log[1].Status})
+		e.ClearRequests()
+		assert.Empty(t, e.Requests())
 	})
 }
 
-func TestNoSecretIsLogged(t *testing.T) {
-	var mu sync.Mutex
-	var hooked []secretsstoretest.Request
-	srv := seeded(t, secretsstoretest.WithRequestHook(func(r secretsstoretest.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		hooked = append(hooked, r)
-	}))
-	send := over(srv)
-	bodies := []string{
-		`{"value":"hidden"}`, `[{"value":"hidden"}]`, `{"vAlUe":"hidden"}`, `hidden`, `"hidden"`, `["hidden"]`, `{"value":"hidden"`,
-		`{"name":["hidden"]}`, `{"a":{"b":"hidden"}}`,
-	}
-	headers := []string{
-		"Authorization: Bearer hidden", "Authorization: hidden", "X-Auth-Key: hidden", "X-Auth-User-Service-Key: hidden",
-		"Cookie: a=hidden", "Proxy-Authorization: hidden", "X-Api-Token: hidden", "X-My-Secret: hidden",
-	}
-	for _, body := range bodies {
-		for _, op := range []string{"PATCH", "POST", "DELETE", "PUT"} {
-			send.do(t, op, account+"/stores/id-1/secrets", body, headers...)
-			send.do(t, op, secretPath, body)
-		}
-	}
-	require.Len(t, hooked, len(bodies)*8)
-	encoded, err := json.Marshal(hooked)
-	require.NoError(t, err)
-	printed := []string{
-		fmt.Sprintf("%+v", srv.Requests()), fmt.Sprintf("%#v", srv.Requests()), fmt.Sprintf("%+v", hooked), string(encoded),
-		fmt.Sprintf("%+v", srv.Secrets("id-1")),
-	}
-	for _, s := range printed {
-		assert.NotContains(t, s, "hidden")
-		assert.NotContains(t, s, token)
-		assert.NotContains(t, s, "s3cret-TAKEN")
-	}
-}
-
-func TestLogKeepsTheLastRequests(t *testing.T) {
+func TestRequestLogRedacts(t *testing.T) {
+	big := strings.Repeat("s", 9000)
 	tests := []struct {
-		name string
-		size int
-		want []string
+		name   string
+		query  string
+		body   string
+		header string
+		want   string // of the field that is set above
 	}{
-		{"as many as are set", 3, []string{"/5", "/6", "/7"}},
-		{"all, where there is room", 10, []string{"/1", "/2", "/3", "/4", "/5", "/6", "/7"}},
-		{"none", 0, []string{}},
+		{name: "value", body: `{"name":"A","value":"secret"}`, want: `{"name":"A","value":"[REDACTED]"}`},
+		{name: "value in a list", body: `[{"scopes":["dex"],"value":"secret"},{"ids":["a"]}]`, want: `[{"scopes":["dex"],"value":"[REDACTED]"},{"ids":["a"]}]`},
+		{name: "value of another type", body: `{"value":{"name":"secret"}}`, want: `{"value":"[REDACTED]"}`},
+		{name: "unknown member", body: `{"Value":"secret","other":1}`, want: `{"Value":"[REDACTED]","other":"[REDACTED]"}`},
+		{name: "member of a comment", body: `{"comment":{"value":"secret"}}`, want: `{"comment":{"value":"[REDACTED]"}}`},
+		{name: "number as name", body: `{"name":123456}`, want: `{"name":"[REDACTED]"}`},
+		{name: "string", body: `"secret"`, want: `"[REDACTED]"`},
+		{name: "null", body: `{"comment":null}`, want: `{"comment":null}`},
+		{name: "not JSON", body: `secret`, want: `[6 bytes]`},
+		{name: "long body", body: `{"comment":"` + big + `"}`, want: `[9014 bytes]`},
+		{name: "query of the API", query: "search=a&scopes=dex,workers&page=1", want: "search=a&scopes=dex,workers&page=1"},
+		{name: "other query", query: "token=secret&secret&page=2", want: "[REDACTED]&[REDACTED]&page=2"},
+		{name: "long query", query: "search=" + big, want: "[9007 bytes]"},
+		{name: "credentials", header: "X-Auth-Key: secret", want: "[REDACTED]"},
+		{name: "cookie", header: "Cookie: secret", want: "[REDACTED]"},
+		{name: "other header", header: "User-Agent: tool/1", want: "tool/1"},
+		{name: "repeated header", header: "X-Many: a", want: "a, b"},
+		{name: "long header", header: "User-Agent: " + big, want: "[9000 bytes]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var hooked int
-			srv := newServer(t, secretsstoretest.WithRequestLog(tt.size), secretsstoretest.WithRequestHook(func(secretsstoretest.Request) { hooked++ }))
-			for i := range 7 {
-				over(srv).do(t, "GET", fmt.Sprintf("/%d", i+1), "")
+			e := newEmulator(t)
+			e.send(t, patch+"?"+tt.query, tt.body, "Authorization: Bearer "+token, tt.header, "X-Many: b")
+			got := e.Requests()[0]
+			name, _, _ := strings.Cut(tt.header, ": ")
+			switch {
+			case tt.body != "":
+				assert.Equal(t, tt.want, got.Body)
+			case tt.query != "":
+				assert.Equal(t, tt.want, got.Query)
+			default:
+				assert.Equal(t, tt.want, got.Header.Get(name))
 			}
-			paths := []string{}
-			for _, r := range srv.Requests() {
-				paths = append(paths, r.Path)
-			}
-			assert.Equal(t, tt.want, paths)
-			assert.Equal(t, 7, hooked, "the hook sees all")
+			all, err := json.Marshal(got)
+			assert.NoError(t, err)
+			assert.NotContains(t, string(all), "secret\"")
+			assert.Less(t, len(all), 9000)
 		})
 	}
-	t.Run("10,000 by default", func(t *testing.T) {
-		srv := newServer(t)
-		for range 10_001 {
-			over(srv).do(t, "GET", "/", "")
-		}
-		assert.Len(t, srv.Requests(), 10_000)
-	})
 }
 
-func TestLogIsACopy(t *testing.T) {
-	var hooked secretsstoretest.Request
-	srv := newServer(t, secretsstoretest.WithRequestHook(func(r secretsstoretest.Request) { hooked = r }))
-	over(srv).do(t, "GET", "/", "", "X-A: a")
-	hooked.Header.Set("X-A", "b")
-	srv.Requests()[0].Header.Set("X-A", "c")
-	assert.Equal(t, "a", srv.Requests()[0].Header.Get("X-A"))
+func TestRequestLogKeepsTheLastRequests(t *testing.T) {
+	e := newEmulator(t)
+	for i := range 20_005 {
+		e.send(t, fmt.Sprintf("GET /nowhere?page=%d", i), "", "Authorization: Bearer x")
+	}
+	log := e.Requests()
+	assert.Len(t, log, 10_000)
+	assert.Equal(t, "page=20004", log[9999].Query)
+	assert.Equal(t, "page=10005", log[0].Query)
+}
+
+func TestRequestLogLimitsManyHeaders(t *testing.T) {
+	e := newEmulator(t)
+	headers := []string{"Authorization: Bearer " + token}
+	for i := range 2000 {
+		headers = append(headers, fmt.Sprintf("X-Header-%d: %d", i, i))
+	}
+	e.send(t, get, "", headers...)
+	all, err := json.Marshal(e.Requests()[0])
+	assert.NoError(t, err)
+	assert.Less(t, len(all), 16_000)
+}
+
+func TestRequestHookSeesTheResponse(t *testing.T) {
+	var seen []secretsstoretest.Request
+	e := newEmulator(t, secretsstoretest.WithRequestHook(func(r secretsstoretest.Request) { seen = append(seen, r) }))
+	e.send(t, get, "")
+	assert.Equal(t, e.Requests(), seen)
+	seen[0].Header.Set("Authorization", "changed")
+	assert.Equal(t, "[REDACTED]", e.Requests()[0].Header.Get("Authorization"))
+}
+
+func TestRequestLogHoldsBodiesThatWereNotRead(t *testing.T) {
+	e := newEmulator(t)
+	e.Inject(secretsstoretest.Fault{Status: 503})
+	e.send(t, patch, patched)
+	e.send(t, patch, strings.Repeat(" ", 20_000))
+	assert.Equal(t, patched, e.Requests()[0].Body)
+	assert.Equal(t, "[20000 bytes]", e.Requests()[1].Body)
 }

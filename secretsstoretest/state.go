@@ -1,277 +1,278 @@
 package secretsstoretest
 
 import (
-	"slices"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"sync"
 	"time"
-
-	secretsstore "github.com/seed-57d84f87/secretsstore-go"
 )
 
-// state is everything that is stored. Its methods are the operations of the API
-// without HTTP; those that seed are not bound by quotas.
-type state struct {
-	clock      func() time.Time
-	newID      func() string
-	maxStores  int // an account; 0: any number
-	maxSecrets int // an account; 0: any number
-	pendingFor time.Duration
-
-	mu       sync.Mutex
-	accounts map[string]*account
-	stores   map[string]*store // of all accounts
-	last     time.Time         // the latest time given out
-	seq      int               // counts what was made, to list it in that order
+// limits are the settings of a state.
+type limits struct {
+	stores, secrets  int // per account; unlimited if not positive
+	pendingFor       time.Duration
+	nameHeldFor      time.Duration
+	deletedListedFor time.Duration
+	filteredTotal    bool
 }
 
-type account struct {
-	stores  map[string]*store
-	secrets int // in all its stores
+// state holds the data of all accounts. Its methods are the operations of the API without
+// HTTP. Callers must hold the mutex.
+type state struct {
+	sync.Mutex
+	limits limits
+	stores map[string]*store // of all accounts
+	made   int               // stores and secrets created so far
 }
 
 type store struct {
-	id, account, name string
-	created           time.Time
-	seq               int
-	secrets           map[string]*secret
-	names             map[string]*secret
-	sorted            map[sorting][]*secret // what lists were made since the last change
+	id, accountID, name string
+	created             time.Time
+	seq                 int
+	live                int                // secrets that are not deleted
+	secrets             map[string]*secret // by id
+	names               map[string]*secret // the last secret with each name
 }
 
 type secret struct {
-	id, store, name, comment, value string
-	scopes                          []string
-	created, modified, activeAt     time.Time
-	seq                             int
+	id, storeID, name, comment, value string
+	scopes                            []string // replaced as a whole
+	created, modified                 time.Time
+	activeAt, deletedAt               time.Time // deletedAt is zero unless the secret is deleted
+	seq                               int
+	status                            string // set in copies that are returned
 }
 
-// secretChange is what a write asks for; nil leaves a field as it is.
-type secretChange struct {
-	Name    *string   `json:"name"`
-	Value   *string   `json:"value"`
-	Scopes  *[]string `json:"scopes"`
-	Comment *string   `json:"comment"`
-}
+// A refusal reports why the service does not apply a request. Its word is the API's.
+type refusal struct{ word, detail string }
 
-// now is the clock's time as the API gives it, in UTC and microseconds. It never goes
-// back, also where the clock does.
-func (st *state) now() time.Time {
-	now := st.clock().UTC().Truncate(time.Microsecond)
-	if now.Before(st.last) {
-		return st.last
+func (r refusal) Error() string {
+	if r.detail == "" {
+		return r.word
 	}
-	st.last = now
-	return now
+	return r.word + ": " + r.detail
 }
 
-// id returns an id that nothing has. A source that gives none of use is asked a few
-// times; what a test got wrong there may not make a request fail.
-func (st *state) id(taken func(string) bool) string {
-	for range 10 {
-		if id := st.newID(); validID(id) && !taken(id) {
-			return id
+// now returns the time in the API's resolution.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// next returns the sequence number and the id of a new store or secret.
+func (st *state) next() (int, string) {
+	st.made++
+	return st.made, hashID(fmt.Sprint(st.made))
+}
+
+// hashID returns 32 hexadecimal digits that are derived from s.
+func hashID(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+// store returns a store of an account.
+func (st *state) store(accountID, storeID string) (*store, error) {
+	if s := st.stores[storeID]; s != nil && s.accountID == accountID {
+		return s, nil
+	}
+	return nil, refusal{word: "store_not_found"}
+}
+
+// secret returns a secret that is not deleted, and its store.
+func (st *state) secret(accountID, storeID, secretID string) (*store, *secret, error) {
+	s, err := st.store(accountID, storeID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if sec := s.secrets[secretID]; sec.visible(now(), 0) {
+		return s, sec, nil
+	}
+	return s, nil, refusal{word: "secret_not_found"}
+}
+
+// count returns how many stores and secrets an account has.
+func (st *state) count(accountID string) (stores, secrets int) {
+	for _, s := range st.stores {
+		if s.accountID == accountID {
+			stores++
+			secrets += s.live
 		}
 	}
-	return randomHex(16)
+	return stores, secrets
 }
 
-func (st *state) addAccount(id string) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.accounts[id] == nil {
-		st.accounts[id] = &account{stores: map[string]*store{}}
-	}
-}
-
-func (st *state) hasAccount(id string) bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.accounts[id] != nil
-}
-
-// find returns the store of an account. The caller holds the lock.
-func (st *state) find(accountID, storeID string) (*store, *failure) {
-	if a := st.accounts[accountID]; a != nil && a.stores[storeID] != nil {
-		return a.stores[storeID], nil
-	}
-	return nil, errStoreNotFound()
-}
-
-// findSecret returns a secret and the store it is in. The caller holds the lock.
-func (st *state) findSecret(accountID, storeID, secretID string) (*store, *secret, *failure) {
-	s, f := st.find(accountID, storeID)
-	if f != nil {
-		return nil, nil, f
-	}
-	sec := s.secrets[secretID]
-	if sec == nil {
-		return nil, nil, errSecretNotFound()
-	}
-	return s, sec, nil
-}
-
-// makeStore makes a store. Where the quota is reached that is said first, also if the
-// name is taken.
-func (st *state) makeStore(accountID, name string, seed bool) (storeView, *failure) {
+// createStore creates a store. The quota does not apply to seeds.
+func (st *state) createStore(accountID, name string, seed bool) (*store, error) {
 	if name == "" {
-		return storeView{}, errInvalid("store_name_empty")
+		return nil, refusal{word: "store_name_empty"}
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	a := st.accounts[accountID]
-	if !seed && st.maxStores > 0 && len(a.stores) >= st.maxStores {
-		return storeView{}, errMaximumExceeded()
+	stores, _ := st.count(accountID)
+	if !seed && st.limits.stores > 0 && stores >= st.limits.stores {
+		return nil, refusal{word: "maximum_stores_exceeded"}
 	}
-	for _, s := range a.stores {
-		if s.name == name {
-			return storeView{}, errStoreNameTaken()
+	for _, s := range st.stores {
+		if s.accountID == accountID && s.name == name {
+			return nil, refusal{word: "store_name_already_exists"}
 		}
 	}
-	st.seq++
-	s := &store{
-		id:      st.id(func(id string) bool { return st.stores[id] != nil }),
-		account: accountID, name: name, created: st.now(), seq: st.seq,
-		secrets: map[string]*secret{}, names: map[string]*secret{},
-	}
-	a.stores[s.id], st.stores[s.id] = s, s
-	return s.view(), nil
+	s := &store{accountID: accountID, name: name, created: now(), secrets: map[string]*secret{}, names: map[string]*secret{}}
+	s.seq, s.id = st.next()
+	st.stores[s.id] = s
+	return s, nil
 }
 
-func (st *state) deleteStore(accountID, storeID string, force bool) *failure {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	s, f := st.find(accountID, storeID)
-	if f != nil {
-		return f
+func (st *state) deleteStore(accountID, storeID string, force bool) error {
+	s, err := st.store(accountID, storeID)
+	if err != nil {
+		return err
 	}
-	if len(s.secrets) > 0 && !force {
-		return errStoreNotEmpty()
+	if s.live > 0 && !force {
+		return refusal{word: "store_not_empty"}
 	}
-	a := st.accounts[accountID]
-	a.secrets -= len(s.secrets)
-	delete(a.stores, storeID)
 	delete(st.stores, storeID)
 	return nil
 }
 
-// makeSecrets makes all of the secrets or none.
-func (st *state) makeSecrets(accountID, storeID string, wanted []secretChange, seed bool) ([]secretView, *failure) {
-	if f := checkAll(wanted, true); f != nil {
-		return nil, f
+func (st *state) createSecrets(accountID, storeID string, wanted []secretFields) ([]secret, error) {
+	s, err := st.store(accountID, storeID)
+	if err != nil {
+		return nil, err
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.insert(accountID, storeID, wanted, seed)
+	return st.insert(s, wanted, false)
 }
 
-// duplicate makes a secret with the value of another.
-func (st *state) duplicate(accountID, storeID, secretID string, copied secretChange) (secretView, *failure) {
-	copied.Value = nil // only the original's
-	if f := checkAll([]secretChange{copied}, false); f != nil {
-		return secretView{}, f
+func (st *state) duplicateSecret(accountID, storeID, secretID string, wanted secretFields) (secret, error) {
+	s, original, err := st.secret(accountID, storeID, secretID)
+	if err != nil {
+		return secret{}, err
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	_, original, f := st.findSecret(accountID, storeID, secretID)
-	if f != nil {
-		return secretView{}, f
-	}
-	copied.Value = &original.value
-	made, f := st.insert(accountID, storeID, []secretChange{copied}, false)
-	if f != nil {
-		return secretView{}, f
+	wanted.value = &original.value
+	made, err := st.insert(s, []secretFields{wanted}, false)
+	if err != nil {
+		return secret{}, err
 	}
 	return made[0], nil
 }
 
-// insert is what making and duplicating have in common. The caller holds the lock
-// and has checked the fields.
-func (st *state) insert(accountID, storeID string, wanted []secretChange, seed bool) ([]secretView, *failure) {
-	s, f := st.find(accountID, storeID)
-	if f != nil {
-		return nil, f
-	}
-	named := map[string]bool{}
+// insert creates all of the secrets or none. Seeds are active, and the quota does not apply
+// to them.
+func (st *state) insert(s *store, wanted []secretFields, seed bool) ([]secret, error) {
+	now, taken := now(), map[string]bool{}
 	for _, w := range wanted {
-		if s.names[*w.Name] != nil || named[*w.Name] {
-			return nil, errSecretNameTaken(*w.Name, len(wanted) > 1)
+		if err := w.checkCreate(); err != nil {
+			return nil, err
 		}
-		named[*w.Name] = true
+		if taken[*w.name] || s.names[*w.name].visible(now, st.limits.nameHeldFor) {
+			r := refusal{word: "secret_name_already_exists"}
+			if len(wanted) > 1 {
+				r.detail = *w.name
+			}
+			return nil, r
+		}
+		taken[*w.name] = true
 	}
-	a := st.accounts[accountID]
-	if !seed && st.maxSecrets > 0 && a.secrets+len(wanted) > st.maxSecrets {
-		return nil, errMaximumExceeded()
+	limit := st.limits.secrets
+	if _, n := st.count(s.accountID); !seed && limit > 0 && n+len(wanted) > limit {
+		return nil, refusal{"maximum_secrets_exceeded", fmt.Sprintf("max %d", limit)}
 	}
-	now, status, pendingFor := st.now(), st.justWritten(), st.pendingFor
-	if seed {
-		status, pendingFor = string(secretsstore.SecretStatusActive), 0
-	}
-	views := make([]secretView, 0, len(wanted))
+	made := make([]secret, 0, len(wanted))
 	for _, w := range wanted {
-		st.seq++
-		sec := &secret{
-			id:    st.id(func(id string) bool { return s.secrets[id] != nil }),
-			store: storeID, name: *w.Name, value: *w.Value, scopes: normalize(*w.Scopes),
-			created: now, modified: now, activeAt: now.Add(pendingFor), seq: st.seq,
-		}
-		if w.Comment != nil {
-			sec.comment = *w.Comment
-		}
+		sec := &secret{storeID: s.id, name: *w.name, created: now}
+		sec.seq, sec.id = st.next()
 		s.secrets[sec.id], s.names[sec.name] = sec, sec
-		views = append(views, sec.view(status))
+		sec.write(w, now)
+		if !seed {
+			sec.activeAt = now.Add(st.limits.pendingFor)
+		}
+		made = append(made, sec.at(now, !seed))
 	}
-	a.secrets += len(wanted)
-	s.sorted = nil
-	return views, nil
+	s.live += len(made)
+	return made, nil
 }
 
-// patch changes what is not nil. The name is not among it: it is ignored.
-func (st *state) patch(accountID, storeID, secretID string, change secretChange) (secretView, *failure) {
-	if f := checkPatch(change); f != nil {
-		return secretView{}, f
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	s, sec, f := st.findSecret(accountID, storeID, secretID)
-	if f != nil {
-		return secretView{}, f
-	}
-	now := st.now()
-	status := sec.status(now)
-	if change.Comment != nil {
-		sec.comment = *change.Comment
-	}
-	if change.Scopes != nil {
-		sec.scopes = normalize(*change.Scopes)
-	}
-	if change.Value != nil {
-		sec.value, sec.activeAt, status = *change.Value, now.Add(st.pendingFor), st.justWritten()
-	}
-	if change.Comment != nil || change.Scopes != nil || change.Value != nil {
-		sec.modified = now
-		s.sorted = nil
-	}
-	return sec.view(status), nil
+// visible reports whether a secret, which may be nil, is not deleted or was deleted less
+// than d ago.
+func (sec *secret) visible(now time.Time, d time.Duration) bool {
+	return sec != nil && (sec.deletedAt.IsZero() || now.Before(sec.deletedAt.Add(d)))
 }
 
-// deleteSecrets deletes all of the secrets or, where one of them is unknown, none.
-func (st *state) deleteSecrets(accountID, storeID string, ids ...string) *failure {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	s, f := st.find(accountID, storeID)
-	if f != nil {
-		return f
+func (st *state) getSecret(accountID, storeID, secretID string) (secret, error) {
+	s, _, err := st.secret(accountID, storeID, secretID)
+	if s == nil {
+		return secret{}, err
+	}
+	if sec, now := s.secrets[secretID], now(); sec.visible(now, st.limits.deletedListedFor) {
+		return sec.at(now, false), nil
+	}
+	return secret{}, err
+}
+
+// patchSecret changes the fields that are present, except the name.
+func (st *state) patchSecret(accountID, storeID, secretID string, patch secretFields) (secret, error) {
+	_, sec, err := st.secret(accountID, storeID, secretID)
+	if err != nil {
+		return secret{}, err
+	}
+	if err := patch.check(); err != nil {
+		return secret{}, err
+	}
+	now := now()
+	sec.write(patch, now)
+	if patch.value != nil {
+		sec.activeAt = now.Add(st.limits.pendingFor)
+	}
+	return sec.at(now, patch.value != nil), nil
+}
+
+// deleteSecrets deletes all of the secrets, or none if one of them does not exist.
+func (st *state) deleteSecrets(accountID, storeID string, ids ...string) error {
+	for _, id := range ids {
+		if _, _, err := st.secret(accountID, storeID, id); err != nil {
+			return err
+		}
 	}
 	for _, id := range ids {
-		if s.secrets[id] == nil {
-			return errSecretNotFound()
+		s, sec, err := st.secret(accountID, storeID, id)
+		if err != nil {
+			continue // named twice
+		}
+		sec.deletedAt = now()
+		s.live--
+		if st.limits.nameHeldFor <= 0 && st.limits.deletedListedFor <= 0 {
+			delete(s.secrets, id)
+			delete(s.names, sec.name)
 		}
 	}
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		delete(s.names, s.secrets[id].name)
-		delete(s.secrets, id)
-		st.accounts[accountID].secrets--
-	}
-	s.sorted = nil
 	return nil
+}
+
+// write sets the fields that are present, except the name.
+func (sec *secret) write(f secretFields, now time.Time) {
+	if f.comment == nil && f.scopes == nil && f.value == nil {
+		return
+	}
+	sec.modified = now
+	if f.comment != nil {
+		sec.comment = *f.comment
+	}
+	if f.scopes != nil {
+		sec.scopes = normalize(*f.scopes)
+	}
+	if f.value != nil {
+		sec.value = *f.value
+	}
+}
+
+// at returns a copy with the status at a time. The result of a write with a value is
+// always pending.
+func (sec *secret) at(now time.Time, written bool) secret {
+	c := *sec
+	switch {
+	case !c.deletedAt.IsZero():
+		c.status = "deleted"
+	case written || now.Before(c.activeAt):
+		c.status = "pending"
+	default:
+		c.status = "active"
+	}
+	return c
 }

@@ -5,109 +5,92 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
-	"os"
-	"syscall"
 )
 
-// Transport returns the server without a socket: a transport whose requests, to
-// whatever host, are answered in the goroutine that sends them. It starts no
-// goroutine and waits on nothing but time and the request's context, so that it works
-// in a bubble of testing/synctest, where a network does not. Faults look as they do
-// over net/http: a connection that is reset is a [net.OpError] with ECONNRESET, an
-// answer that is cut has a body that ends with [io.ErrUnexpectedEOF].
-//
-// The body of a request is read to its end before anything else; what blocks there is
-// not interrupted by the context.
-func (s *Server) Transport() http.RoundTripper { return transport{s} }
+// Transport returns a transport that passes all requests to the server, whatever host they
+// name. It handles each request in the goroutine that sends it, and waits only for faults
+// with a latency and for the body of the request. Dropped connections look as with
+// net/http: the error is [io.EOF], or [io.ErrUnexpectedEOF] while the body is read.
+func (s *Server) Transport() http.RoundTripper { return transport{s.router} }
 
-type transport struct{ server *Server }
+type transport struct{ router http.Handler }
 
-// RoundTrip answers the request.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	var err error
-	if r.Body != nil {
-		body, err = readBody(r.Body)
-		_ = r.Body.Close()
+	body := r.Body
+	if body == nil {
+		body = http.NoBody
+	}
+	defer func() { _ = body.Close() }()
+	ctx := r.Context()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if r.URL == nil {
 		return nil, errors.New("secretsstoretest: the request has no URL")
 	}
-	if ctxErr := r.Context().Err(); ctxErr != nil {
-		return nil, ctxErr
-	}
-	if err != nil {
-		return nil, err
-	}
-	// The server sees what would be on the wire.
+	// The server sees the URL as it would be sent.
 	u, err := url.ParseRequestURI(r.URL.RequestURI())
 	if err != nil {
-		return nil, fmt.Errorf("secretsstoretest: the request's URL can't be sent: %w", err)
+		return nil, fmt.Errorf("secretsstoretest: the request's URL is invalid: %w", err)
 	}
-	sent := new(http.Request)
-	*sent = *r.WithContext(r.Context())
-	sent.URL, sent.Body, sent.GetBody = u, nil, nil
+	sent := r.Clone(ctx)
+	sent.URL, sent.Body, sent.RequestURI = u, body, u.RequestURI()
 	if sent.Method == "" {
 		sent.Method = http.MethodGet
 	}
-	if sent.Header == nil {
-		sent.Header = http.Header{}
-	}
 
-	o := t.server.exchange(sent, body)
+	w := httptest.NewRecorder()
+	aborted := serveAborting(t.router, w, sent)
 	switch {
-	case o.err != nil:
-		return nil, o.err
-	case o.reset:
-		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case aborted && !w.Flushed:
+		return nil, io.EOF
 	}
-	return response(r, o), nil
+	res := w.Result()
+	res.Request, res.ContentLength = r, max(res.ContentLength, 0)
+	maps.DeleteFunc(res.Header, func(_ string, values []string) bool { return len(values) == 0 })
+	if r.Method == http.MethodHead {
+		res.Body = http.NoBody
+	} else {
+		res.Body = &responseBody{ReadCloser: res.Body, ctx: ctx, truncated: aborted}
+	}
+	return res, nil
 }
 
-// response is the answer as net/http gives it to a client.
-func response(r *http.Request, o outcome) *http.Response {
-	res := &http.Response{
-		Status: fmt.Sprintf("%d %s", o.status, http.StatusText(o.status)), StatusCode: o.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: o.header, ContentLength: int64(o.full), Request: r, Body: http.NoBody,
-	}
-	if r.Method != http.MethodHead && o.full > 0 {
-		res.Body = &answerBody{ctx: r.Context(), rest: o.body, short: len(o.body) < o.full}
-	}
-	return res
-}
-
-// answerBody is the body of an answer. Like that of net/http it can't be read any
-// more when the request's context has ended, or after it was closed.
-type answerBody struct {
-	ctx    context.Context
-	rest   []byte
-	short  bool // it was cut
-	closed bool
-}
-
-func (b *answerBody) Read(p []byte) (int, error) {
-	if b.closed {
-		return 0, http.ErrBodyReadAfterClose
-	}
-	if err := b.ctx.Err(); err != nil {
-		return 0, err
-	}
-	if len(b.rest) == 0 {
-		if b.short {
-			return 0, io.ErrUnexpectedEOF
+// serveAborting reports whether the handler aborted the response.
+func serveAborting(h http.Handler, w http.ResponseWriter, r *http.Request) (aborted bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			if v != http.ErrAbortHandler {
+				panic(v)
+			}
+			aborted = true
 		}
-		return 0, io.EOF
-	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
+	}()
+	h.ServeHTTP(w, r)
+	return false
 }
 
-func (b *answerBody) Close() error {
-	b.closed = true
-	return nil
+// responseBody fails like the body of net/http after its context ended and at the end of a
+// truncated response.
+type responseBody struct {
+	io.ReadCloser
+	ctx       context.Context
+	truncated bool
+}
+
+func (b *responseBody) Read(p []byte) (int, error) {
+	if b.ctx.Err() != nil {
+		return 0, context.Cause(b.ctx)
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && b.truncated {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }

@@ -7,9 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/iotest"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,145 +14,75 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
-// watchedBody notices that it was closed.
-type watchedBody struct {
+func TestTransportRejectsRequestsThatCannotBeSent(t *testing.T) {
+	e := newEmulator(t)
+	canceled, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("shutting down")
+	cancel(cause)
+
+	_, err := e.transport.RoundTrip(e.request(t, get, "").WithContext(canceled))
+	assert.ErrorIs(t, err, cause)
+	_, err = e.transport.RoundTrip(&http.Request{})
+	assert.EqualError(t, err, "secretsstoretest: the request has no URL")
+	r := e.request(t, get, "")
+	r.URL.Opaque = "no path"
+	_, err = e.transport.RoundTrip(r)
+	assert.ErrorContains(t, err, "secretsstoretest: the request's URL is invalid")
+	assert.Empty(t, e.Requests())
+}
+
+// closeRecorder reports whether a body was closed.
+type closeRecorder struct {
 	io.Reader
-	closed int
+	closed bool
 }
 
-func (b *watchedBody) Close() error { b.closed++; return nil }
+func (c *closeRecorder) Close() error { c.closed = true; return nil }
 
-func TestTransportClosesTheBody(t *testing.T) {
-	srv := seeded(t)
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	tests := []struct {
-		name   string
-		ctx    context.Context
-		url    string
-		body   io.Reader
-		fault  *secretsstoretest.Fault
-		status int
-		err    string
-	}{
-		{"of an answer", t.Context(), "https://any.example" + secretPath, strings.NewReader(patched), nil, 200, ""},
-		{"of an error", t.Context(), "https://any.example/", strings.NewReader(patched), nil, 404, ""},
-		{"when it can't be read", t.Context(), "https://any.example" + secretPath, iotest.ErrReader(errors.New("broken")), nil, 0, "broken"},
-		{"when the context has ended", cancelled, "https://any.example" + secretPath, strings.NewReader(patched), nil, 0, "context canceled"},
-		{"when the connection is cut", t.Context(), "https://any.example" + secretPath, strings.NewReader(patched),
-			&secretsstoretest.Fault{Count: 1, Cut: secretsstoretest.CutBeforeRequest}, 0, "read tcp: read: connection reset by peer"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.fault != nil {
-				srv.Inject(*tt.fault)
-			}
-			body := &watchedBody{Reader: tt.body}
-			req, err := http.NewRequestWithContext(tt.ctx, "PATCH", tt.url, body)
-			require.NoError(t, err)
-			req.Header.Set("Authorization", "Bearer "+token)
-			res, err := srv.Transport().RoundTrip(req)
-			assert.Equal(t, 1, body.closed)
-			if tt.err != "" {
-				assert.EqualError(t, err, tt.err)
-				return
-			}
-			require.NoError(t, err)
-			assert.Equal(t, tt.status, res.StatusCode)
-		})
-	}
-	t.Run("when there is no URL", func(t *testing.T) {
-		body := &watchedBody{Reader: strings.NewReader("")}
-		_, err := srv.Transport().RoundTrip(&http.Request{Body: body})
-		assert.Error(t, err)
-		assert.Equal(t, 1, body.closed)
-	})
-	t.Run("when there is no header and no method", func(t *testing.T) {
-		req, err := http.NewRequest("", "https://any.example"+secretPath, nil)
+func TestTransportClosesTheRequestBody(t *testing.T) {
+	e := newEmulator(t)
+	for _, headers := range []string{"Authorization: Bearer " + token, "none"} {
+		body := &closeRecorder{Reader: strings.NewReader(patched)}
+		r := e.request(t, patch, "", headers)
+		r.Body = body
+		_, err := e.try(r)
 		require.NoError(t, err)
-		req.Method, req.Header = "", nil
-		res, err := srv.Transport().RoundTrip(req)
-		require.NoError(t, err)
-		assert.Equal(t, 400, res.StatusCode)
-		assert.Nil(t, req.Header)
-		assert.Empty(t, req.Method)
-	})
+		assert.True(t, body.closed)
+	}
 }
 
-func TestTransportAnswersLikeNetHTTP(t *testing.T) {
-	srv := seeded(t)
-	req, err := http.NewRequest("GET", "https://any.example"+secretPath, nil)
-	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := srv.Transport().RoundTrip(req)
-	require.NoError(t, err)
-	assert.Equal(t, "200 OK", res.Status)
-	assert.Equal(t, "HTTP/1.1", res.Proto)
-	assert.Same(t, req, res.Request)
-	body, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	assert.Equal(t, success(theSecret, ""), string(body))
-	assert.EqualValues(t, len(success(theSecret, "")), res.ContentLength)
-
-	require.NoError(t, res.Body.Close())
-	_, err = res.Body.Read(make([]byte, 1))
-	assert.ErrorIs(t, err, http.ErrBodyReadAfterClose)
-
-	head, err := http.NewRequest("HEAD", "https://any.example"+secretPath, nil)
-	require.NoError(t, err)
-	res, err = srv.Transport().RoundTrip(head)
-	require.NoError(t, err)
-	assert.Equal(t, 405, res.StatusCode)
-	body, err = io.ReadAll(res.Body)
-	assert.NoError(t, err)
-	assert.Empty(t, body)
-}
-
-func TestTransportBodyEndsWithTheContext(t *testing.T) {
-	srv := seeded(t)
+func TestTransportEndsTheBodyWithItsContext(t *testing.T) {
+	e := newEmulator(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, "GET", "https://any.example"+secretPath, nil)
-	require.NoError(t, err)
-	res, err := srv.Transport().RoundTrip(req)
+	res, err := e.transport.RoundTrip(e.request(t, get, "").WithContext(ctx))
 	require.NoError(t, err)
 	cancel()
 	_, err = io.ReadAll(res.Body)
 	assert.ErrorIs(t, err, context.Canceled)
+	assert.NoError(t, res.Body.Close())
 }
 
-func TestTransportWorksInABubbleThatIsNotItsOwn(t *testing.T) {
-	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener(), secretsstoretest.WithRateLimit(1, time.Minute))
-	srv.Inject(secretsstoretest.Fault{Latency: time.Second})
-	synctest.Test(t, func(t *testing.T) {
-		hc := &http.Client{Transport: srv.Transport(), Timeout: 2 * time.Second}
-		get := func() error {
-			res, err := hc.Get(srv.URL)
-			if err == nil {
-				err = res.Body.Close()
-			}
-			return err
+func TestResponsesAreTheSameOverASocket(t *testing.T) {
+	requests := []string{get, list, "HEAD /quota", "GET /nowhere", "GET /stores/a%20b", "OPTIONS /stores", remove}
+	var all [2][]*http.Response
+	for i, e := range []*emulator{newEmulator(t), newListening(t)} {
+		e.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpDeleteSecret, Status: 204, Apply: true})
+		for _, request := range requests {
+			res, err := e.transport.RoundTrip(e.request(t, request, ""))
+			require.NoError(t, err)
+			body, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			assert.Equal(t, request == "HEAD /quota" || request == remove, len(body) == 0, request)
+			res.Header.Del("Date")
+			res.Header.Del("Connection")
+			all[i] = append(all[i], res)
 		}
-		start := time.Now()
-		require.NoError(t, get())
-		assert.Equal(t, time.Second, time.Since(start))
-
-		srv.Inject(secretsstoretest.Fault{Latency: time.Hour})
-		hc.Timeout = time.Millisecond
-		assert.ErrorIs(t, get(), context.DeadlineExceeded)
-		assert.Equal(t, time.Second+time.Millisecond, time.Since(start))
-	})
-}
-
-func TestTransportFollowsRedirectsOfAClient(t *testing.T) {
-	srv := seeded(t)
-	srv.Inject(secretsstoretest.Fault{Count: 1, RedirectTo: "https://elsewhere.example" + secretPath})
-	req, err := http.NewRequest("PATCH", "https://any.example"+secretPath, strings.NewReader(patched))
-	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := (&http.Client{Transport: srv.Transport()}).Do(req)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	assert.Len(t, srv.Requests(), 2)
-	assert.Equal(t, patched, srv.Requests()[1].Body, "the body is sent again")
-	assert.Equal(t, 400, res.StatusCode, "net/http leaves the credentials behind")
+	}
+	for i, request := range requests {
+		over, socket := all[0][i], all[1][i]
+		assert.Equal(t, socket.Status, over.Status, request)
+		assert.Equal(t, socket.Header, over.Header, request)
+		assert.Equal(t, socket.ContentLength, over.ContentLength, request)
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,11 +24,8 @@ import (
 // world is an emulator in which the same calls have the same results each time.
 func world(t *testing.T) (srv *secretsstoretest.Server, storeID string) {
 	t.Helper()
-	var made atomic.Int64
 	srv = secretsstoretest.NewServer(
 		secretsstoretest.WithAccountID("985e105f4ecef8ad9ca31a8372d0c353"), secretsstoretest.WithAPIToken("token-of-the-world"),
-		secretsstoretest.WithIDSource(func() string { return fmt.Sprintf("%032x", made.Add(1)) }),
-		secretsstoretest.WithClock(func() time.Time { return time.Date(2026, 5, 1, 12, int(made.Load()), 0, 0, time.UTC) }),
 		secretsstoretest.WithPendingFor(time.Hour),
 	)
 	t.Cleanup(srv.Close)
@@ -55,6 +51,7 @@ type stored struct {
 func state(srv *secretsstoretest.Server, storeID string) (all []stored) {
 	for _, secret := range srv.Secrets(storeID) {
 		value, _ := srv.Value(storeID, secret.ID)
+		secret.Created, secret.Modified = time.Time{}, time.Time{} // of the real clock
 		all = append(all, stored{secret, value})
 	}
 	return all

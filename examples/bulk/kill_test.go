@@ -113,7 +113,7 @@ func TestKilledRunsGoOn(t *testing.T) {
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, "%s", built)
 
-	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener(), secretsstoretest.WithMaxSecrets(0), secretsstoretest.WithRequestLog(0))
+	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener(), secretsstoretest.WithMaxSecrets(0))
 	defer srv.Close()
 	store := srv.AddStore("s").ID
 	for i := range secrets {

@@ -231,9 +231,9 @@ func TestMakesAJournalByItself(t *testing.T) {
 func TestFailuresAreListedAndTriedAgain(t *testing.T) {
 	s := newShop(t, 20)
 	bad := map[string]bool{s.ids[3]: true, s.ids[7]: true}
-	s.Inject(secretsstoretest.Fault{
+	remove := s.Inject(secretsstoretest.Fault{
 		Operation: secretsstoretest.OpPatchSecret, Status: 400, Body: secretsstoretest.ErrorBody(1001, "secret_scope_invalid"),
-		When: func(r *http.Request) bool { return bad[path.Base(r.URL.Path)] },
+		Match: func(r *http.Request) bool { return bad[path.Base(r.URL.Path)] },
 	})
 	ids := filepath.Join(t.TempDir(), "ids")
 	require.NoError(t, os.WriteFile(ids, []byte(strings.Join(s.ids, "\n")+"\nffff\n"), 0o600))
@@ -251,7 +251,7 @@ func TestFailuresAreListedAndTriedAgain(t *testing.T) {
 	assert.Len(t, done, 18)
 	assert.Equal(t, map[string]bool{s.ids[3]: true, s.ids[7]: true, "ffff": true}, failed)
 
-	s.ClearFaults()
+	remove()
 	s.ClearRequests()
 	require.EqualError(t, s.bulk("-resume", s.journal, "-yes"), "1 failed")
 	assert.Contains(t, s.out.String(), "of 21 secrets 18 are done, 3 failed")
@@ -323,12 +323,12 @@ func TestSaysWhatIsMissing(t *testing.T) {
 
 func TestRefusedCredentialsEndTheRun(t *testing.T) {
 	s := newShop(t, 200)
-	s.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Status: 401, Body: secretsstoretest.ErrorBody(10000, "Authentication error")})
+	remove := s.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Status: 401, Body: secretsstoretest.ErrorBody(10000, "Authentication error")})
 	err := s.first("-name", "*", "-comment", "c", "-concurrency", "1")
 	require.EqualError(t, err, "2 failed, 198 not reached")
 	assert.Len(t, s.patches(), 2)
 
-	s.ClearFaults()
+	remove()
 	require.NoError(t, s.bulk("-resume", s.journal, "-yes"))
 	assert.Regexp(t, `(?m)^Patched: +200 in `, s.out.String())
 }
@@ -428,7 +428,7 @@ func TestInterrupt(t *testing.T) {
 
 func TestSecondInterruptCancels(t *testing.T) {
 	s := newShop(t, 20)
-	s.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Latency: time.Hour, When: func(*http.Request) bool {
+	remove := s.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Latency: time.Hour, Match: func(*http.Request) bool {
 		select {
 		case s.caught <- os.Interrupt:
 		default:
@@ -439,7 +439,7 @@ func TestSecondInterruptCancels(t *testing.T) {
 	done, failed := journaled(t, s.journal)
 	assert.Empty(t, done)
 	assert.Empty(t, failed)
-	s.ClearFaults()
+	remove()
 	for len(s.caught) > 0 {
 		<-s.caught
 	}

@@ -61,7 +61,7 @@ const demoLatency = 20 * time.Millisecond
 
 // demo makes a store in memory, with secrets of several kinds.
 func demo(s *settings, out io.Writer) *target {
-	srv := secretsstoretest.NewServer(secretsstoretest.WithMaxSecrets(0), secretsstoretest.WithRequestLog(0))
+	srv := secretsstoretest.NewServer(secretsstoretest.WithMaxSecrets(0))
 	store := srv.AddStore("demo")
 	kinds := []secretsstore.SecretCreate{
 		{Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers}},

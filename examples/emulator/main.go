@@ -68,7 +68,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	logger := log.New(stderr, "", log.Ltime|log.Lmicroseconds)
 	options := append(s.options,
 		secretsstoretest.WithoutListener(),
-		secretsstoretest.WithRequestLog(0),
 		secretsstoretest.WithRequestHook(func(r secretsstoretest.Request) { logger.Print(line(r)) }),
 	)
 	emulator := secretsstoretest.NewServer(options...)

@@ -29,7 +29,6 @@ func newStore(p plan) *store {
 	s.srv = secretsstoretest.NewServer(
 		secretsstoretest.WithRateLimit(p.limit, p.window),
 		secretsstoretest.WithMaxSecrets(0),
-		secretsstoretest.WithRequestLog(0),
 		secretsstoretest.WithRequestHook(s.see),
 	)
 	s.id = s.srv.AddStore("production").ID
@@ -53,7 +52,7 @@ func (s *store) see(r secretsstoretest.Request) {
 	defer s.mu.Unlock()
 	s.requests++
 	switch {
-	case r.RateLimited:
+	case r.Status == 429:
 		s.refused++
 	case r.Status == 200:
 		s.patches[r.Path]++

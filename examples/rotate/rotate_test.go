@@ -145,13 +145,13 @@ func TestFailures(t *testing.T) {
 		},
 		"the patch is done, and no answer says so": {
 			prepare: func(s *stage) {
-				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Count: 4, Cut: secretsstoretest.CutAfterRequest})
+				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Count: 4, Drop: secretsstoretest.DropAfterRequest})
 			},
 			stage: "patching the new value", says: rolledBack, holds: oldText, patches: 5,
 		},
 		"the patch is done and its answer can't be read": {
 			prepare: func(s *stage) {
-				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Count: 4, Cut: secretsstoretest.CutAnswer, CutAt: 10})
+				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Count: 4, Drop: secretsstoretest.DropInBody, BodyBytes: 10})
 			},
 			stage: "patching the new value", says: rolledBack, is: secretsstore.ErrInvalidResponse, holds: oldText, patches: 5,
 		},
@@ -179,7 +179,7 @@ func TestFailures(t *testing.T) {
 		},
 		"no look at the secret has an answer": {
 			prepare: func(s *stage) {
-				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpGetSecret, When: func(*http.Request) bool { return s.patches() > 0 }, Status: 500})
+				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpGetSecret, Match: func(*http.Request) bool { return s.patches() > 0 }, Status: 500})
 			},
 			stage: "waiting until the secret is active: not active after 20s", says: rolledBack, is: secretsstore.ErrServer, holds: oldText, patches: 2, duration: 20 * time.Second,
 		},
@@ -263,7 +263,7 @@ func TestLooksThatFailAreNoReasonToRollBack(t *testing.T) {
 		s := newStage()
 		s.srv.Inject(secretsstoretest.Fault{
 			Operation: secretsstoretest.OpGetSecret, Count: 6, Status: 503, Header: http.Header{"Retry-After": {"1"}},
-			When: func(*http.Request) bool { return s.patches() > 0 },
+			Match: func(*http.Request) bool { return s.patches() > 0 },
 		})
 		require.NoError(t, s.run(t, t.Context()))
 		assert.Equal(t, newText, s.holds())
@@ -288,7 +288,7 @@ func TestCtrlC(t *testing.T) {
 		},
 		"while the patch is on its way": {
 			prepare: func(s *stage, interrupt func()) {
-				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Count: 1, AnswerLatency: time.Hour})
+				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpPatchSecret, Count: 1, ResponseLatency: time.Hour})
 				time.AfterFunc(time.Second, interrupt)
 			},
 			says: rolledBack, holds: oldText, patches: 2,
@@ -306,7 +306,7 @@ func TestCtrlC(t *testing.T) {
 		},
 		"while looking at the secret": {
 			prepare: func(s *stage, interrupt func()) {
-				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpGetSecret, When: func(*http.Request) bool { return s.patches() > 0 }, Latency: time.Hour})
+				s.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpGetSecret, Match: func(*http.Request) bool { return s.patches() > 0 }, Latency: time.Hour})
 				time.AfterFunc(time.Second, interrupt)
 			},
 			says: rolledBack, holds: oldText, patches: 2,

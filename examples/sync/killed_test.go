@@ -127,9 +127,8 @@ func TestKilledAndRunAgainWithTheValuesOfBefore(t *testing.T) {
 
 func TestALostAnswerToACreation(t *testing.T) {
 	f := newFixture(t, threeSecrets)
-	lost := f.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpCreateSecrets, Count: 3, Cut: secretsstoretest.CutAfterRequest})
+	f.srv.Inject(secretsstoretest.Fault{Operation: secretsstoretest.OpCreateSecrets, Count: 3, Drop: secretsstoretest.DropAfterRequest})
 	f.mustRun(t, "-apply")
-	assert.Equal(t, 3, lost.Hits())
 	assert.Equal(t, asTheFileSays(), f.stored())
 	assert.Contains(t, f.mustRun(t), "Nothing to do.")
 }
@@ -137,7 +136,7 @@ func TestALostAnswerToACreation(t *testing.T) {
 func TestARequestThatIsRefused(t *testing.T) {
 	f := newFixture(t, threeSecrets)
 	f.seed()
-	refused := f.srv.Inject(secretsstoretest.Fault{
+	remove := f.srv.Inject(secretsstoretest.Fault{
 		Operation: secretsstoretest.OpPatchSecret,
 		Status:    http.StatusForbidden, Body: secretsstoretest.ErrorBody(10000, "Authentication error"),
 	})
@@ -146,7 +145,7 @@ func TestARequestThatIsRefused(t *testing.T) {
 	assert.ErrorContains(t, err, "secret B: ")
 	assert.ErrorContains(t, err, "1 of 3 are done; run it again to go on")
 	assert.Contains(t, out, "created A\n")
-	refused.Remove()
+	remove()
 	out = f.mustRun(t, "-apply")
 	assert.Contains(t, out, "0 to create, 2 to patch, 1 unchanged, 1 only in the store.")
 	assert.Equal(t, withOnlyHere(asTheFileSays()), f.stored())

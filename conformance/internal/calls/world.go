@@ -3,10 +3,8 @@
 package calls
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"time"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
@@ -36,14 +34,10 @@ type World struct {
 
 // NewWorld starts one. change may be nil; see [wire.Record].
 func NewWorld(change func(*wire.Answer), opts ...secretsstoretest.ServerOption) *World {
-	made := 0
-	now := time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)
 	srv := secretsstoretest.NewServer(append([]secretsstoretest.ServerOption{
 		secretsstoretest.WithoutListener(), secretsstoretest.WithMaxStores(0), secretsstoretest.WithMaxSecrets(0),
 		secretsstoretest.WithAccountID("985e105f4ecef8ad9ca31a8372d0c353"),
 		secretsstoretest.WithAPIToken("token-of-the-world"), secretsstoretest.WithAPIKey("user@example.com", "key-of-the-world"),
-		secretsstoretest.WithIDSource(func() string { made++; return fmt.Sprintf("%032x", made) }),
-		secretsstoretest.WithClock(func() time.Time { now = now.Add(time.Second); return now }),
 	}, opts...)...)
 	w := &World{Server: srv, Recorder: wire.Record(srv.Handler(), change)}
 	w.http = httptest.NewServer(w.Recorder)

@@ -20,14 +20,14 @@ import (
 
 func TestTheirsTriesAgainAfter409(t *testing.T) {
 	srv, client, accountID, _, _ := emulator(t)
-	in := srv.Inject(secretsstoretest.Fault{
+	srv.Inject(secretsstoretest.Fault{
 		Status: 409, Header: http.Header{"Retry-After": {"0"}}, Body: secretsstoretest.ErrorBody(1003, "store_name_already_exists"),
 	})
 	_, err := client.SecretsStore.Stores.New(t.Context(), secrets_store.StoreNewParams{AccountID: cloudflare.F(accountID), Name: cloudflare.F("s")})
 	if err == nil {
 		t.Fatal("it is no error")
 	}
-	equal(t, 3, in.Hits())
+	equal(t, 3, len(srv.Requests()))
 }
 
 func TestTheirsPagesOnAfterTheContext(t *testing.T) {
@@ -109,8 +109,8 @@ func TestTheirsSendsWhatCantBeRight(t *testing.T) {
 func TestTheirsReadsWhatItDoesNotKnow(t *testing.T) {
 	srv, client, accountID, storeID, secretID := emulator(t)
 	get := func(body string) (*secrets_store.StoreSecretGetResponse, error) {
-		in := srv.Inject(secretsstoretest.Fault{Status: 200, Body: body, Header: http.Header{"Content-Type": {"application/json"}}})
-		defer in.Remove()
+		remove := srv.Inject(secretsstoretest.Fault{Status: 200, Body: body, Header: http.Header{"Content-Type": {"application/json"}}})
+		defer remove()
 		return client.SecretsStore.Stores.Secrets.Get(t.Context(), storeID, secretID, secrets_store.StoreSecretGetParams{AccountID: cloudflare.F(accountID)})
 	}
 	secret, err := get(`{"success":true,"result":{"id":"x","scopes":null}}`)
