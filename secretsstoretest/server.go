@@ -93,8 +93,8 @@ func (s *Server) Close() {
 	}
 }
 
-// Client returns a client of the server that uses APIToken and AccountID. Further options
-// override these. Client panics if an option is invalid.
+// Client returns a client of the server that uses APIToken and AccountID, and ignores the
+// environment. Further options override these. Client panics if an option is invalid.
 func (s *Server) Client(opts ...secretsstore.Option) *secretsstore.Client {
 	all := []secretsstore.Option{
 		secretsstore.WithoutEnvironment(),
