@@ -73,6 +73,7 @@ func TestDoArguments(t *testing.T) {
 		{path: "/a?b#c", want: "invalid path: must not have a fragment"},
 		{path: "/zones/{zone_id}", want: "invalid path: has a parameter other than {account_id}"},
 		{path: "/a%20b/c d", want: "invalid path: only partly escaped"},
+		{path: "/a?b=c\x7f", want: "invalid path: has a query that is not escaped"},
 		{path: "/a?b=c d", want: "invalid path: has a query that is not escaped"},
 		{result: struct{}{}, want: "invalid result: struct {}, must be a non-nil pointer"},
 		{result: (*string)(nil), want: "invalid result: *string, must be a non-nil pointer"},

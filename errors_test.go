@@ -355,6 +355,7 @@ func TestRetryable(t *testing.T) {
 		{name: "a 404", err: &secretsstore.APIError{StatusCode: 404}},
 		{name: "a 408", err: &secretsstore.APIError{StatusCode: 408}, want: true},
 		{name: "a 429", err: &secretsstore.APIError{StatusCode: 429, RetryAfter: 30 * time.Second}, after: 30 * time.Second, want: true},
+		{name: "a 500", err: &secretsstore.APIError{StatusCode: 500}, want: true},
 		{name: "a 501", err: &secretsstore.APIError{StatusCode: 501}},
 		{name: "a 503", err: &secretsstore.APIError{StatusCode: 503}, want: true},
 		{name: "a rate limit at 400", err: &secretsstore.APIError{StatusCode: 400, Errors: []secretsstore.Detail{{Code: 10429}}}, want: true},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -430,6 +431,9 @@ func TestTokenRenewal(t *testing.T) {
 					assert.ErrorIs(t, err, target)
 				}
 				assert.NotErrorIs(t, err, ErrOutcomeUnknown)
+				if slices.Contains(tt.is, errSource) {
+					assert.ErrorAs(t, err, new(*RequestError))
+				}
 				assert.Equal(t, tt.sent, next.tokens)
 				assert.Equal(t, tt.asked, asked)
 				assert.Equal(t, len(tt.sent), c.made)

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -33,6 +34,7 @@ func TestSendRequest(t *testing.T) {
 	client := newTestClient(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		b, err := io.ReadAll(req.Body)
 		got, body = req, string(b)
+		assert.Nil(t, httptrace.ContextClientTrace(req.Context()).GotConn, "net/http does not repeat it")
 		return httpResponse(200, secretBody, header("X-A: b")), err
 	}), WithUserAgent("deployer/1.4"), WithHeader("x-gateway", "g"), WithBaseURL("https://api.example.com/client/v4/"))
 
@@ -58,6 +60,7 @@ func TestSendRequest(t *testing.T) {
 func TestSendRequestWithoutBody(t *testing.T) {
 	client := newTestClient(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		assert.Nil(t, req.Body, "an empty body adds a DATA frame")
+		assert.NotNil(t, httptrace.ContextClientTrace(req.Context()).GotConn, "net/http can repeat it on an idle connection")
 		assert.Zero(t, req.ContentLength)
 		assert.NotContains(t, req.Header, "Content-Type")
 		return httpResponse(200, secretBody, nil), nil

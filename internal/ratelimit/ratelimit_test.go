@@ -50,6 +50,17 @@ func TestParse(t *testing.T) {
 		},
 		{name: "neither reset nor window", limits: []string{`"default";r=7`}, want: []Limit{}},
 		{
+			name:   "neither reset nor window, with a policy",
+			limits: []string{`"default";r=7`}, policies: []string{`"default";q=10`}, want: []Limit{},
+		},
+		{name: "the longest reset", limits: []string{`"default";r=7;t=86400`}, want: []Limit{{Name: "default", Remaining: 7, Reset: 24 * time.Hour}}},
+		{name: "a longer one", limits: []string{`"default";r=7;t=86401`}, want: []Limit{}},
+		{
+			name:   "a reset now",
+			limits: []string{`"default";r=7;t=0`}, policies: []string{`"default";q=10;w=20`},
+			want: []Limit{{Name: "default", Remaining: 7, Quota: 10, Window: 20 * s}},
+		},
+		{
 			name:   "a limit of another unit",
 			limits: []string{`"bytes";r=7;t=8, "calls";r=9;t=10`}, policies: []string{`"bytes";q=10;w=20;qu="content-bytes", "calls";q=10;w=20;qu="requests"`},
 			want: []Limit{{Name: "calls", Remaining: 9, Quota: 10, Reset: 10 * s, Window: 20 * s}},
