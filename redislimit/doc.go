@@ -1,79 +1,81 @@
-// Package redislimit is a rate limit that all processes of a fleet share, on the
-// Redis that they share: a [secretsstore.Limiter] for [secretsstore.WithLimiter].
+// Package redislimit shares a rate limit among the processes that use the same Redis. It
+// implements [secretsstore.Limiter] with github.com/go-redis/redis_rate.
 //
-//	limiter := redislimit.New(rdb, "cloudflare", 1200-64, 5*time.Minute)
+//	limiter, err := redislimit.New(rdb, "cloudflare", 1200-concurrency, 5*time.Minute)
+//	if err != nil {
+//		return err
+//	}
 //	client, err := secretsstore.NewClient(secretsstore.WithLimiter(limiter))
 //
-// The API's limit is 1,200 requests in 5 minutes per user or token, and who goes
-// past it is blocked for up to 5 minutes. A client by itself keeps to what the
-// API's headers say, which is enough for a few processes. Many of them learn too
-// late what the others have used.
+// # When it is needed
 //
-// # What holds
+// The API allows 1,200 requests in 5 minutes per user or token, and then responds with 429
+// for up to 5 minutes. Without a shared limit, each client reads from the headers of its
+// responses how many requests remain. That includes the requests of other processes, but
+// not those that they send at the same moment, and a new process knows nothing before its
+// first response. A few long-lived processes exceed the limit by a few requests. A fleet of
+// many or short-lived processes needs a Limiter.
 //
-// In any span of time as long as the window, wherever it begins, at most limit calls
-// are granted: not in each window of a row, as a counter with an expiry does, where
-// twice the limit fits around the border. Time is that of Redis, so that the
-// clocks of the processes don't matter. The window is kept 1 % longer than it was
-// asked for, which is room for calls that take unequally long from the grant to the
-// API, 3 s in 5 minutes.
+// The number of responses with status 429 per window of 1,200 requests, measured with an
+// API that responds after 100 ms and processes that send as many requests as possible:
 //
-// It can happen that a call is later than that. If the limit may not be passed
-// whatever happens, leave away as many calls as the fleet has in flight at most:
-// what the API counts in a window was either granted in that window, or was in
-// flight when it began. That is where the 64 above comes from.
+//	                                                    alone  with a Limiter
+//	 8 processes, each with 1 call at a time                7
+//	32 processes, each with 1 call at a time               31               0
+//	32 processes, each with 8 calls at a time             248               0
+//	the same, with one process replaced every second      480               0
 //
-// A call that need not wait is one round trip. One that must wait is told how
-// long, and asks again when that is over: two round trips, and no polling between
-// them. Calls are granted in the order in which they first asked. Who gives up
-// gives its place back, and who is killed loses it, a tenth of a window or a second
-// after it would have been its turn, whichever is longer.
+// # Which limit
 //
-// Up to the limit calls go as fast as they come. Once some have had to wait, those
-// of the next window are spread over nine tenths of it, so that slow processes get
-// as much as fast ones. That ends a window after the last wait.
+// Pass 1,200 minus the number of calls that the fleet makes at a time: those that wait and
+// those that are in flight. With 32 processes of 8 calls that is 1,200 - 256. The API counts
+// a request when it arrives. In any window it counts what was granted in that window, and
+// what was in flight when the window began. Requests that do not go through the limiter,
+// such as those of a dashboard with the same user, reduce the limit too.
 //
-// # When Redis restarts
+// # What it does
 //
-// A Redis that lost its data, or a part of it, can't know what was used in the last
-// window. So the window starts full, and the next call is granted a window later.
-// Nobody gets through before: who was told to wait asks again when its time has
-// come, and is then behind that too. The record is not relied on when
+// At most limit calls are granted in any window, wherever it begins. After a pause, a burst
+// is granted at once (see [WithBurst]); all other calls are granted at an even pace of
+// limit-burst per window. The time is that of Redis, so the clocks of the processes do not
+// matter.
 //
-//   - there is none, unless [WithFreshStart] says otherwise,
-//   - it was written in another run of a server, or by another server: a restart
-//     may have loaded an old snapshot, and a replica that takes over may not have
-//     all that its master knew,
-//   - it is older than what a process remembers, or only half there.
+// A call makes one round trip to Redis. The reply either reserves a turn, for which Wait
+// waits locally, or refuses the call because its turn comes after the deadline. Nothing
+// polls. Only the context bounds the wait: the MaxWait of [secretsstore.RetryPolicy] does
+// not apply to limiters.
 //
-// The very first call of a key waits a window for the same reason. The record is
-// kept for 30 days after its last use; the calls of the last window, at most limit
-// of them, are kept until they are of no window any more.
+// While Redis returns an error or does not reply, Wait returns an error, unless
+// [WithFallback] is used. The options of the Redis client decide how long that takes. Wait
+// returns when its context ends, also if Redis hangs. What go-redis has begun by then goes
+// on in the background until its ReadTimeout, for at most PoolSize calls.
 //
-// While Redis can't be asked, Wait fails, or goes on with a share of the limit as
-// [WithFallback] says. It is said in the log once for each outage; see [WithLogger].
-// go-redis writes to a log of its own, which redis.SetLogger is for.
+// # What it does not promise
 //
-// # What can't hold
+//   - A Redis that loses its data does not know the calls of the last window. That costs
+//     once at most a burst, and the calls that wait at that moment. Turn appendonly on, and
+//     set maxmemory-policy to noeviction. A failover to a replica that lags loses data too.
+//   - The turn of a call is used up if its context ends or its process is killed while it
+//     waits.
+//   - Processes with a different limit, window or burst for the same key break the limit.
+//   - With [WithFallback], processes that can reach Redis get the whole limit while those
+//     that cannot use their shares. The use of the fallback is not logged: observe errors
+//     with the hooks of go-redis.
+//   - If the clock of Redis is set forward, calls are granted earlier by as much. If it is
+//     set back, they wait longer.
 //
-//   - With [WithFallback] there is nobody who counts for all. Between the moment when
-//     Redis can't be asked and that when all processes ask it again, there may be
-//     up to twice the limit, where some process had used more than its share before,
-//     or where only some of them can't reach Redis.
-//   - Two servers that both take themselves for the master, during a failover with a
-//     network that is cut in two, each grant the limit. Redis' own answer to that is
-//     min-replicas-to-write.
-//   - If the clock of the Redis server is set forward, time is over earlier by as much.
-//     One that is set back only makes calls wait.
-//   - With [WithFreshStart], if somebody deletes the keys and then a process asks first
-//     that has not asked within the last window.
+// # Measured
 //
-// # Why not redis_rate
+// On a machine with 2 cores and redis-server 7.0, 8 processes of 16 goroutines shared a
+// limit of 1,200 calls per 30 s for 4 windows:
 //
-// github.com/go-redis/redis_rate is well kept, and limits by GCRA: it holds one time
-// for each key, and lets a burst go as well as what refills meanwhile. After a time
-// without calls, a limit of 1,200 in 5 minutes lets 1,200 go at once and one more each
-// quarter of a second: nearly 2,400 in the first 5 minutes. With half the limit it
-// would hold, at half the speed. It also has no order, since who is refused has to
-// come back by itself, and a Redis without data is one where nothing was used.
+//   - At most 1,200 calls were granted in any window.
+//   - 96.2 % of the limit was used.
+//   - The process with the most calls made 7 % more than the one with the fewest.
+//   - Redis ran 1.003 scripts per call.
+//   - After Redis was killed and started again, at most 1,200 calls were made in any window
+//     with appendonly, and 1,323 without. The longest pause was 35 ms.
+//
+// A call that need not wait took 0.11 ms. If Redis hung, Wait returned within 3 ms of the end
+// of its context.
 package redislimit

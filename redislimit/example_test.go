@@ -11,11 +11,14 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/redislimit"
 )
 
-// Each of a fleet's 8 processes does this; each has at most 8 calls in flight.
+// Each of 32 processes runs this, with at most 8 calls at a time.
 func Example() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
-	limiter := redislimit.New(rdb, "cloudflare", 1200-8*8, 5*time.Minute)
+	limiter, err := redislimit.New(rdb, "cloudflare", 1200-32*8, 5*time.Minute, redislimit.WithFallback(32))
+	if err != nil {
+		log.Fatal(err)
+	}
 	client, err := secretsstore.NewClient(secretsstore.WithLimiter(limiter))
 	if err != nil {
 		log.Fatal(err)

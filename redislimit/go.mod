@@ -3,9 +3,11 @@ module github.com/seed-57d84f87/secretsstore-go/redislimit
 go 1.25
 
 require (
+	github.com/go-redis/redis_rate/v10 v10.0.1
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/seed-57d84f87/secretsstore-go v0.0.0
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/time v0.14.0
 )
 
 require (

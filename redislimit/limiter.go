@@ -2,179 +2,171 @@ package redislimit
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
-	"log/slog"
-	"strconv"
-	"sync/atomic"
+	"math"
 	"time"
 
+	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/time/rate"
 
 	"github.com/seed-57d84f87/secretsstore-go"
 )
 
-// Limiter lets at most a number of calls go in any window of time, over all
-// processes that have one with the same key on the same Redis. It is made by
-// [New], and safe for concurrent use.
+// A Limiter is a [secretsstore.Limiter] that several processes share. Create one with
+// [New]. It is safe for concurrent use.
 type Limiter struct {
-	rdb     redis.Scripter
-	keys    []string
-	limit   int
-	window  time.Duration // what is kept, which is a little more than what was asked for
-	fresh   bool
-	logger  *slog.Logger
-	share   *share // nil: without Redis there are no calls
-	invalid error  // what Wait returns, where New was asked for what can't be
-
-	id      string // of this Limiter, part of its tickets
-	tickets atomic.Uint64
-	outage  outage
-	memory  memory
-}
-
-var _ secretsstore.Limiter = (*Limiter)(nil)
-
-// New returns a Limiter that lets at most limit calls go in any window, together
-// with all others that have the same key on the same Redis. They must be told the
-// same limit and window. The key is the start of the names under which Redis holds
-// what it needs; it stands in braces there, so that in a cluster it is all on one
-// node.
-//
-// rdb is a *redis.Client, *redis.ClusterClient or *redis.Ring. How long it takes
-// until Redis counts as down is up to its options: DialTimeout, ReadTimeout,
-// MaxRetries.
-//
-// What can't be is said by Wait, with an error that matches
-// [secretsstore.ErrInvalidArgument]: no rdb, an empty key or one that begins with a
-// brace that closes, a limit below 1, a window below 1 ms or above 24 h.
-func New(rdb redis.Scripter, key string, limit int, window time.Duration, opts ...Option) *Limiter {
-	key = "{" + key + "}"
-	l := &Limiter{
-		rdb:    rdb,
-		keys:   []string{key, key + ":granted", key + ":queue", key + ":due"},
-		limit:  limit,
-		window: window + window/margin,
-		logger: slog.Default(),
-		id:     rand.Text()[:16],
-	}
-	switch {
-	case rdb == nil:
-		l.invalid = invalid("rdb is nil")
-	case key == "{}":
-		l.invalid = invalid("key is empty")
-	case key[1] == '}':
-		l.invalid = invalid("key %q begins with }", key[1:len(key)-1])
-	case limit < 1:
-		l.invalid = invalid("limit is %d: it can't be below 1", limit)
-	case window < time.Millisecond || window > maxWindow:
-		l.invalid = invalid("window is %v: it is from 1ms to %v", window, maxWindow)
-	}
-	for _, opt := range opts {
-		if opt != nil && l.invalid == nil {
-			l.invalid = opt(l)
-		}
-	}
-	return l
+	redis     *redis_rate.Limiter
+	key       string
+	limit     redis_rate.Limit // in parts of a call
+	part      time.Duration    // limit.Period / limit.Rate
+	burst     time.Duration    // until a burst that was used up is available again
+	processes int
+	local     *rate.Limiter // nil: no fallback
 }
 
 const (
-	// margin is the part of a window by which it is kept longer: calls take
-	// unequally long from the grant to where they are counted.
-	margin    = 100
-	maxWindow = 24 * time.Hour
-	// keep is how long Redis remembers that a limit was not used.
-	keep = 30 * 24 * time.Hour
-	// giveBackTimeout is the longest that a call which has ended waits for its place
-	// in the queue to be given back. Where that fails it is lost.
-	giveBackTimeout = time.Second
+	parts    = 100     // per call, so that deadlines are compared with a hundredth of the interval between calls
+	maxParts = 1 << 30 // of the calls that wait: ten million calls
+
+	spare   = 10 * time.Millisecond // before a deadline, for the reply of Redis and for the request
+	timeout = time.Second           // of Redis, if there is a fallback
 )
 
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("redislimit: %w: %w", secretsstore.ErrInvalidArgument, fmt.Errorf(format, args...))
+// An Option configures a [Limiter]. A nil Option is skipped.
+type Option func(*Limiter)
+
+// WithBurst sets how many calls are granted at once after a pause, by default a twentieth
+// of the limit. All other calls are granted at an even pace of limit-n per window.
+func WithBurst(n int) Option { return func(l *Limiter) { l.limit.Burst = n } }
+
+// WithFallback sets the number of processes that share the limit. Each keeps to its own
+// share while Redis returns an error, or does not reply within a second or half of the time
+// until the deadline. By default, or if processes is 0, Wait then returns an error.
+func WithFallback(processes int) Option { return func(l *Limiter) { l.processes = processes } }
+
+// New returns a Limiter that grants at most limit calls in any window, together with all
+// others that use the same key of the same Redis. All of them must have the same limit,
+// window and burst. In Redis, the name of the key is "rate:" followed by key.
+func New(rdb redis.UniversalClient, key string, limit int, window time.Duration, opts ...Option) (*Limiter, error) {
+	l := &Limiter{key: key, limit: redis_rate.Limit{Burst: max(1, limit/20), Period: window}}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(l)
+		}
+	}
+	burst := l.limit.Burst
+	switch {
+	case rdb == nil || key == "":
+		return nil, errors.New("redislimit: a Redis client and a key are required")
+	case limit < 2:
+		return nil, fmt.Errorf("redislimit: limit is %d, must be at least 2", limit)
+	case burst < 1 || burst >= limit:
+		return nil, fmt.Errorf("redislimit: burst is %d, must be from 1 to %d", burst, limit-1)
+	case window < time.Duration(limit)*time.Microsecond:
+		return nil, fmt.Errorf("redislimit: window is %v, too short for a limit of %d", window, limit)
+	case l.processes < 0:
+		return nil, fmt.Errorf("redislimit: processes is %d, must not be negative", l.processes)
+	}
+	interval := float64(window) / float64(limit-burst)
+	l.redis = redis_rate.NewLimiter(rdb)
+	l.limit.Rate, l.limit.Burst = (limit-burst)*parts, burst*parts
+	l.part, l.burst = time.Duration(interval/parts), time.Duration(interval*float64(burst))
+	if l.processes > 0 {
+		l.local = rate.NewLimiter(rate.Limit(float64(time.Second)/interval/float64(l.processes)), 1)
+	}
+	return l, nil
 }
 
-// Wait returns nil as soon as a call may be made, which is to be made at once.
-//
-// A wait that is longer than the context's deadline allows is not begun: the error
-// is a [*secretsstore.WaitError], which matches [secretsstore.ErrRateLimited] and
-// not [context.DeadlineExceeded]. A context that ends gives its own error, and the
-// place in the queue is given back. Where Redis can't be asked, the error wraps
-// what the client said, unless [WithFallback] says otherwise.
+// Wait returns nil when the call may be made. Calls are granted in the order in which they
+// reach Redis. A call whose turn comes after the deadline of ctx fails at once with a
+// [*secretsstore.WaitError] and uses up nothing. Wait returns the error of ctx as soon as
+// ctx ends, even if Redis does not reply; the call may still be counted. Any other error is
+// that of go-redis.
 func (l *Limiter) Wait(ctx context.Context) error {
-	_, err := l.wait(ctx)
-	return err
-}
-
-// wait is Wait, and tells the time of the grant by Redis' clock, in microseconds;
-// 0 where Redis was not asked.
-func (l *Limiter) wait(ctx context.Context) (at int64, err error) {
-	if l.invalid != nil {
-		return 0, l.invalid
-	}
-	if err := ended(ctx); err != nil {
-		return 0, err
-	}
-	ticket := l.id + ":" + strconv.FormatUint(l.tickets.Add(1), 36)
-	for {
-		if l.share != nil && !l.outage.mayAsk() {
-			again, err := l.share.wait(ctx, ticket, l.outage.isOver)
-			if again {
-				continue
-			}
-			return 0, err
-		}
-		a, err := l.ask(ctx, ticket)
-		if err == nil && a.verdict == toWait && tooLong(ctx, a.wait) {
-			l.giveBack(ctx, ticket)
-			a.verdict = refused
-		}
-		switch over := ended(ctx); {
-		case over != nil:
-			l.giveBack(ctx, ticket)
-			return 0, over
-		case err != nil && l.share == nil:
-			return 0, fmt.Errorf("redislimit: asking Redis: %w", err)
-		case err != nil:
-			// The next round is without Redis.
-		case a.verdict == granted:
-			return a.now, nil
-		case a.verdict == refused:
-			return 0, &secretsstore.WaitError{Wait: a.wait}
-		default:
-			if err := sleep(ctx, a.wait); err != nil {
-				l.giveBack(ctx, ticket)
-				return 0, err
-			}
-		}
-	}
-}
-
-// ended is why ctx has ended, if it has. A client may notice a deadline before the
-// context does.
-func ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if tooLong(ctx, 0) {
-		return context.DeadlineExceeded
+	wait, err := l.reserve(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// tooLong says whether ctx ends before a wait does.
-func tooLong(ctx context.Context, wait time.Duration) bool {
-	deadline, ok := ctx.Deadline()
-	return ok && time.Until(deadline) <= wait
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	if wait >= untilDeadline(ctx) { // the reply was slow
+		return tooLate(wait)
+	}
 	select {
-	case <-timer.C:
+	case <-time.After(wait):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// reserve reserves a turn and returns how long to wait for it.
+//
+// Redis grants calls within a burst and refuses all others. reserve enlarges the burst by
+// the calls that are due before the deadline. Redis then grants every call that can wait for
+// its turn, and the part of the larger burst that is used up tells how long that is.
+func (l *Limiter) reserve(ctx context.Context) (time.Duration, error) {
+	early := min(max((untilDeadline(ctx)-spare)/l.part, 0), maxParts)
+	limit := l.limit
+	limit.Burst += int(early)
+	reply, err := l.ask(ctx, limit)
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case err != nil && l.local != nil:
+		turn := l.local.Reserve()
+		wait := turn.Delay()
+		if wait >= untilDeadline(ctx) {
+			turn.Cancel()
+			return 0, tooLate(wait)
+		}
+		return wait, nil
+	case err != nil:
+		return 0, fmt.Errorf("redislimit: %w", err)
+	case reply.Allowed == 0:
+		return 0, tooLate(early*l.part + reply.RetryAfter)
+	}
+	return reply.ResetAfter - l.burst, nil
+}
+
+// ask returns the reply of Redis, or an error when ctx ends. go-redis can take longer: by
+// default it ignores the context while it waits for a reply. It therefore runs in another
+// goroutine, which ends when go-redis returns. At most PoolSize of them remain, because
+// go-redis heeds the context while it waits for a connection.
+func (l *Limiter) ask(ctx context.Context, limit redis_rate.Limit) (*redis_rate.Result, error) {
+	if l.local != nil {
+		limited, cancel := context.WithTimeout(ctx, min(timeout, untilDeadline(ctx)/2))
+		defer cancel()
+		ctx = limited
+	}
+	var reply *redis_rate.Result
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		reply, err = l.redis.AllowN(ctx, l.key, limit, parts)
+	}()
+	select {
+	case <-done:
+		if err == nil || untilDeadline(ctx) > 0 {
+			return reply, err
+		}
+		<-ctx.Done() // go-redis can notice the deadline first
+	case <-ctx.Done():
+	}
+	return nil, ctx.Err()
+}
+
+func untilDeadline(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline)
+	}
+	return math.MaxInt64
+}
+
+func tooLate(wait time.Duration) error {
+	return fmt.Errorf("%w, after the context's deadline", &secretsstore.WaitError{Wait: wait})
 }

@@ -1,13 +1,16 @@
 package redislimit
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
-	"strings"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,306 +20,401 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go"
 )
 
-// counted counts the commands that reach Redis.
-type counted struct{ n atomic.Int64 }
+var _ secretsstore.Limiter = (*Limiter)(nil)
 
-func (c *counted) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c *counted) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+func newLimiter(t testing.TB, rdb redis.UniversalClient, limit int, window time.Duration, opts ...Option) *Limiter {
+	l, err := New(rdb, "k", limit, window, opts...)
+	require.NoError(t, err)
+	return l
 }
 
-func (c *counted) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if strings.HasPrefix(cmd.Name(), "eval") {
-			c.n.Add(1)
-		}
-		return next(ctx, cmd)
+func TestWait(t *testing.T) {
+	rdb := startRedis(t).client()
+	l := newLimiter(t, rdb, 30, 2*time.Second, WithBurst(10))
+	started := time.Now()
+	for range 10 {
+		require.NoError(t, l.Wait(t.Context()))
 	}
+	burst := time.Since(started)
+	require.NoError(t, l.Wait(t.Context()))
+	next := time.Since(started)
+	assert.Less(t, burst, 500*time.Millisecond, "a burst does not wait")
+	assert.GreaterOrEqual(t, next, 100*time.Millisecond, "the others follow at a pace of limit-burst per window")
+	names, err := rdb.Keys(t.Context(), "*").Result()
+	require.NoError(t, err)
+	assert.Equal(t, []string{"rate:k"}, names)
 }
 
-// journal is a log that is kept as lines.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
-func (j *journal) logger() Option { return WithLogger(slog.New(slog.NewTextHandler(j, nil))) }
-
-// within is a context whose deadline comes long before a window of an hour is over,
-// and long after what this machine may be busy with.
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func assertRefused(t *testing.T, err error, window time.Duration) {
-	t.Helper()
-	var wait *secretsstore.WaitError
-	if assert.ErrorAs(t, err, &wait) {
-		assert.Greater(t, wait.Wait, window-time.Minute)
-		assert.LessOrEqual(t, wait.Wait, window+window/margin)
-	}
-	assert.ErrorIs(t, err, secretsstore.ErrRateLimited)
-	assert.NotErrorIs(t, err, context.DeadlineExceeded)
-}
-
-func TestArguments(t *testing.T) {
-	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: "/nonexistent"})
-	defer rdb.Close()
+func TestNewRejectsInvalidArguments(t *testing.T) {
+	rdb := redis.NewClient(&redis.Options{})
 	for name, tc := range map[string]struct {
-		limiter *Limiter
-		says    string
+		rdb    redis.UniversalClient
+		key    string
+		limit  int
+		window time.Duration
+		option Option
+		want   string
 	}{
-		"no rdb":                      {New(nil, "k", 1, time.Second), "rdb"},
-		"an empty key":                {New(rdb, "", 1, time.Second), "key"},
-		"a key that is no hash tag":   {New(rdb, "}k", 1, time.Second), "key"},
-		"no limit":                    {New(rdb, "k", 0, time.Second), "limit"},
-		"a short window":              {New(rdb, "k", 1, time.Microsecond), "window"},
-		"a long window":               {New(rdb, "k", 1, 25*time.Hour), "window"},
-		"a fallback for no process":   {New(rdb, "k", 1, time.Second, WithFallback(0)), "processes"},
-		"a share that rounds to none": {New(rdb, "k", 2, time.Second, WithFallback(3)), "share"},
+		"no client":              {nil, "k", 1200, time.Minute, nil, "redislimit: a Redis client and a key are required"},
+		"no key":                 {rdb, "", 1200, time.Minute, nil, "redislimit: a Redis client and a key are required"},
+		"no limit":               {rdb, "k", 0, time.Minute, nil, "redislimit: limit is 0, must be at least 2"},
+		"limit of one":           {rdb, "k", 1, time.Minute, nil, "redislimit: limit is 1, must be at least 2"},
+		"no window":              {rdb, "k", 1200, 0, nil, "redislimit: window is 0s, too short for a limit of 1200"},
+		"window too short":       {rdb, "k", 1200, time.Millisecond, nil, "redislimit: window is 1ms, too short for a limit of 1200"},
+		"no burst":               {rdb, "k", 1200, time.Minute, WithBurst(0), "redislimit: burst is 0, must be from 1 to 1199"},
+		"burst of the limit":     {rdb, "k", 1200, time.Minute, WithBurst(1200), "redislimit: burst is 1200, must be from 1 to 1199"},
+		"negative process count": {rdb, "k", 1200, time.Minute, WithFallback(-1), "redislimit: processes is -1, must not be negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := tc.limiter.Wait(t.Context())
-			require.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-			assert.ErrorContains(t, err, tc.says)
+			l, err := New(tc.rdb, tc.key, tc.limit, tc.window, tc.option)
+			require.EqualError(t, err, tc.want)
+			assert.Nil(t, l)
 		})
 	}
 }
 
-func TestWaitThatNeedNotWaitIsOneRoundTrip(t *testing.T) {
+func TestDefaultBurstIsATwentieth(t *testing.T) {
+	for limit, burst := range map[int]int{2: 1, 39: 1, 40: 2, 1200: 60} {
+		l := newLimiter(t, redis.NewClient(&redis.Options{}), limit, time.Minute)
+		assert.Equal(t, burst*parts, l.limit.Burst)
+		assert.Equal(t, (limit-burst)*parts, l.limit.Rate)
+	}
+}
+
+func TestDeadlineBeforeTheTurn(t *testing.T) {
 	rdb := startRedis(t).client()
-	var n counted
-	rdb.AddHook(&n)
-	l := New(rdb, "k", 10, time.Hour, WithFreshStart())
+	l := newLimiter(t, rdb, 3, 20*time.Second, WithBurst(1)) // one call in 10 s
 	require.NoError(t, l.Wait(t.Context()))
-	n.n.Store(0) // the first one taught Redis the script
-	for range 9 {
-		require.NoError(t, l.Wait(t.Context()))
-	}
-	assert.EqualValues(t, 9, n.n.Load())
-	assertRefused(t, l.Wait(within(t)), time.Hour)
-	assert.EqualValues(t, 10, n.n.Load(), "so is one that is refused")
-}
-
-func TestWaitAsksAgainWhenItsTimeHasCome(t *testing.T) {
-	rdb := startRedis(t).client()
-	var n counted
-	rdb.AddHook(&n)
-	l := New(rdb, "k", 1, 300*time.Millisecond, WithFreshStart())
-	first, err := l.wait(t.Context())
+	before, err := rdb.Get(t.Context(), "rate:k").Result()
 	require.NoError(t, err)
-	require.NoError(t, rdb.ScriptFlush(t.Context()).Err(), "it is taught again when it has forgotten")
-	n.n.Store(0)
-	second, err := l.wait(t.Context())
+
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+	defer cancel()
+	started := time.Now()
+	err = l.Wait(ctx)
+	assert.Less(t, time.Since(started), time.Second, "does not wait")
+	var waitErr *secretsstore.WaitError
+	require.ErrorAs(t, err, &waitErr)
+	assert.InDelta(t, 10, waitErr.Wait.Seconds(), 0.5)
+	assert.ErrorIs(t, err, secretsstore.ErrRateLimited)
+	assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	assert.Regexp(t, `^rate limited: next request allowed in \d+(\.\d+)?s, after the context's deadline$`, err.Error())
+
+	after, err := rdb.Get(t.Context(), "rate:k").Result()
 	require.NoError(t, err)
-	assert.GreaterOrEqual(t, second-first, (303 * time.Millisecond).Microseconds())
-	assert.LessOrEqual(t, n.n.Load(), int64(4), "it does not poll")
+	assert.Equal(t, before, after, "uses up nothing")
 }
 
-func TestKeysAreApart(t *testing.T) {
-	rdb := startRedis(t).client()
-	for _, key := range []string{"a", "b", "{tag}:c"} {
-		l := New(rdb, key, 1, time.Hour, WithFreshStart())
-		require.NoError(t, l.Wait(t.Context()))
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-	}
+// A deadline is compared with the turn, and not with the interval between calls.
+func TestDeadlineAfterTheTurn(t *testing.T) {
+	l := newLimiter(t, startRedis(t).client(), 3, 2*time.Second, WithBurst(1)) // one call per second
+	require.NoError(t, l.Wait(t.Context()))
+	time.Sleep(500 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
+	defer cancel()
+	assert.NoError(t, l.Wait(ctx), "due after 500 ms, with 900 ms left, which is less than the interval")
 }
 
-func TestCancelGivesThePlaceBack(t *testing.T) {
-	rdb := startRedis(t).client()
-	l := New(rdb, "k", 1, time.Hour, WithFreshStart())
+func TestCanceledCallIsCounted(t *testing.T) {
+	l := newLimiter(t, startRedis(t).client(), 3, 2*time.Second, WithBurst(1)) // one call per second
+	started := time.Now()
 	require.NoError(t, l.Wait(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	for range 5 {
-		wg.Go(func() { assert.ErrorIs(t, l.Wait(ctx), context.Canceled) })
-	}
-	queued := func() int64 { return rdb.ZCard(context.Background(), "{k}:queue").Val() }
-	require.Eventually(t, func() bool { return queued() == 5 }, time.Minute, time.Millisecond)
-	assertRefused(t, l.Wait(within(t)), 6*time.Hour)
+	time.AfterFunc(100*time.Millisecond, cancel)
+	require.ErrorIs(t, l.Wait(ctx), context.Canceled)
+	assert.Less(t, time.Since(started), 900*time.Millisecond, "returns with its context")
+	require.NoError(t, l.Wait(t.Context()))
+	assert.GreaterOrEqual(t, time.Since(started), 2*time.Second)
+}
+
+func TestContextThatHasEnded(t *testing.T) {
+	l := newLimiter(t, redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}), 3, time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wg.Wait()
-	assert.Zero(t, queued())
-	assertRefused(t, l.Wait(within(t)), time.Hour)
-	assert.ErrorIs(t, l.Wait(ctx), context.Canceled, "a context that has ended asks nothing")
+	assert.Equal(t, context.Canceled, l.Wait(ctx))
 }
 
-// A grant is given back when it arrives after its context has ended.
-func TestGiveBackMakesRoom(t *testing.T) {
-	rdb := startRedis(t).client()
-	l := New(rdb, "k", 1, time.Hour, WithFreshStart())
-	_, err := l.ask(t.Context(), "ticket")
+// Calls of 200 goroutines with deadlines on both sides of their turns: each is made before
+// its deadline or refused at once, and none waits in vain.
+func TestManyDeadlines(t *testing.T) {
+	const goroutines, limit, window = 200, 1200, 3 * time.Second
+	type outcome struct {
+		err             error
+		timeout, passed time.Duration
+	}
+	for n := 1; ; n++ {
+		srv := startRedis(t)
+		l := newLimiter(t, srv.client(), limit, window)
+		monitor := srv.monitor(l)
+		var mu sync.Mutex
+		var outcomes []outcome
+		var made []time.Time
+		var wg sync.WaitGroup
+		end := time.Now().Add(window * 3 / 2)
+		for range goroutines {
+			wg.Go(func() {
+				time.Sleep(rand.N(200 * time.Millisecond))
+				for time.Now().Before(end) {
+					// With 200 waiting calls, a turn comes after about half a second.
+					o := outcome{timeout: 200*time.Millisecond + rand.N(600*time.Millisecond)}
+					ctx, cancel := context.WithTimeout(t.Context(), o.timeout)
+					started := time.Now()
+					o.err = l.Wait(ctx)
+					o.passed = time.Since(started)
+					cancel()
+					mu.Lock()
+					outcomes = append(outcomes, o)
+					if o.err == nil {
+						made = append(made, started.Add(o.passed))
+					}
+					mu.Unlock()
+					if o.err != nil {
+						time.Sleep(20 * time.Millisecond)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		granted := monitor.stop()
+
+		inVain, refused, late, slowest := 0, 0, 0, time.Duration(0)
+		for _, o := range outcomes {
+			switch {
+			case errors.Is(o.err, context.DeadlineExceeded):
+				inVain++
+			case o.err != nil:
+				require.ErrorIs(t, o.err, secretsstore.ErrRateLimited)
+				refused++
+				slowest = max(slowest, o.passed)
+				if o.passed > o.timeout/2 {
+					late++
+				}
+			}
+		}
+		slices.SortFunc(made, time.Time.Compare)
+		t.Logf("%d goroutines, %d calls made, %d of %d granted, at most %d in a window; %d refused, at most after %v; %d waited in vain",
+			goroutines, len(made), len(made), len(granted), most(granted, window), refused, slowest, inVain)
+		assert.LessOrEqual(t, most(granted, window), limit)
+		if inVain == 0 && late == 0 || n == 3 { // a busy machine can delay goroutines
+			assert.Zero(t, inVain)
+			assert.Zero(t, late)
+			assert.Positive(t, refused)
+			return
+		}
+	}
+}
+
+// hangingRedis returns the address of a listener that accepts connections and never replies.
+func hangingRedis(t *testing.T) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	assertRefused(t, l.Wait(within(t)), time.Hour)
-	l.giveBack(t.Context(), "ticket")
-	l.giveBack(t.Context(), "ticket") // once too often
-	require.NoError(t, l.Wait(within(t)))
-	assertRefused(t, l.Wait(within(t)), time.Hour)
-}
-
-func TestDeadlineBeforeTheCallIsRefusedAtOnce(t *testing.T) {
-	rdb := startRedis(t).client()
-	l := New(rdb, "k", 1, time.Hour, WithFreshStart())
-	require.NoError(t, l.Wait(t.Context()))
-	assertRefused(t, l.Wait(within(t)), time.Hour)
-	assert.Zero(t, rdb.ZCard(t.Context(), "{k}:queue").Val())
-	past, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
-	defer cancel()
-	assert.ErrorIs(t, l.Wait(past), context.DeadlineExceeded)
-}
-
-// What Redis does not know of the last window counts as used.
-func TestWindowStartsFull(t *testing.T) {
-	ctx := context.Background()
-	used := func(t *testing.T, srv *server, opts ...Option) (*redis.Client, *Limiter) {
-		rdb := srv.client()
-		l := New(rdb, "k", 3, time.Hour, append(opts, WithLogger(nil), WithFreshStart())...)
-		for range 2 {
-			require.NoError(t, l.Wait(t.Context()))
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
 		}
-		return rdb, l
+	}()
+	return ln.Addr().String()
+}
+
+func TestHangingRedis(t *testing.T) {
+	addr := hangingRedis(t)
+	paused := startRedis(t)
+	connected := paused.client()
+	require.NoError(t, connected.Ping(t.Context()).Err())
+	paused.pause()
+	for name, rdb := range map[string]redis.UniversalClient{
+		"default options":       redis.NewClient(&redis.Options{Addr: addr}),
+		"ContextTimeoutEnabled": redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true}),
+		"no retries":            redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1}),
+		"no timeouts":           redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: -1, WriteTimeout: -1}),
+		"cluster":               redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}}),
+		"ring":                  redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": addr}}),
+		"paused server":         connected,
+	} {
+		l := newLimiter(t, rdb, 1200, 3*time.Second)
+		const timeout = 200 * time.Millisecond
+		check := func(t *testing.T, ctx context.Context, want error) {
+			started := time.Now()
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() { assert.Equal(t, want, l.Wait(ctx)) })
+			}
+			wg.Wait()
+			late := time.Since(started) - timeout
+			t.Logf("all have returned %v after the context ended", late)
+			assert.Less(t, late, 100*time.Millisecond)
+		}
+		t.Run(name+", deadline", func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			defer cancel()
+			check(t, ctx, context.DeadlineExceeded)
+		})
+		t.Run(name+", canceled", func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(timeout, cancel)
+			check(t, ctx, context.Canceled)
+		})
 	}
-	newcomer := func(rdb *redis.Client) *Limiter { return New(rdb, "k", 3, time.Hour, WithLogger(nil)) }
-
-	t.Run("where there is no record", func(t *testing.T) {
-		var log journal
-		l := New(startRedis(t).client(), "k", 3, time.Hour, log.logger())
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-		assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
-		assert.Contains(t, log.String(), "no record")
-	})
-	t.Run("after a restart, for a process that is new", func(t *testing.T) {
-		srv := startRedis(t)
-		rdb, l := used(t, srv)
-		srv.kill()
-		srv.start()
-		_ = rdb.Ping(ctx) // the connection that broke
-		assertRefused(t, newcomer(rdb).Wait(within(t)), time.Hour)
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-	})
-	t.Run("after a restart, for a process that remembers and trusts an empty Redis", func(t *testing.T) {
-		srv := startRedis(t)
-		rdb, l := used(t, srv)
-		srv.kill()
-		srv.start()
-		_ = rdb.Ping(ctx)
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-	})
-	t.Run("after a restart with an old snapshot", func(t *testing.T) {
-		srv := startRedis(t)
-		rdb, l := used(t, srv)
-		require.NoError(t, rdb.Save(ctx).Err())
-		require.NoError(t, l.Wait(t.Context()))
-		srv.kill()
-		srv.start()
-		_ = rdb.Ping(ctx)
-		require.EqualValues(t, 2, rdb.ZCard(ctx, "{k}:granted").Val(), "the snapshot was not loaded")
-		assertRefused(t, newcomer(rdb).Wait(within(t)), time.Hour)
-	})
-	t.Run("after a flush, for a process that trusted it before one that remembers came", func(t *testing.T) {
-		rdb, remembers := used(t, startRedis(t))
-		require.NoError(t, rdb.FlushAll(ctx).Err())
-		trusts := New(rdb, "k", 3, time.Hour, WithFreshStart(), WithLogger(nil))
-		require.NoError(t, trusts.Wait(within(t)))
-		assertRefused(t, remembers.Wait(within(t)), time.Hour)
-		assertRefused(t, trusts.Wait(within(t)), time.Hour)
-	})
-	t.Run("where the record is older than what a process remembers, and INFO may not be used", func(t *testing.T) {
-		srv := startRedis(t)
-		admin := srv.client()
-		require.NoError(t, admin.Do(ctx, "ACL", "SETUSER", "default", "-info").Err())
-		rdb, l := used(t, srv)
-		old := map[string]string{}
-		for _, key := range []string{"{k}", "{k}:granted"} {
-			old[key] = rdb.Dump(ctx, key).Val()
-		}
-		require.NoError(t, l.Wait(t.Context()))
-		for key, value := range old {
-			require.NoError(t, rdb.RestoreReplace(ctx, key, 0, value).Err())
-		}
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-	})
-	t.Run("where a part of the record was evicted", func(t *testing.T) {
-		rdb, _ := used(t, startRedis(t))
-		require.NoError(t, rdb.Del(ctx, "{k}:granted").Err())
-		assertRefused(t, newcomer(rdb).Wait(within(t)), time.Hour)
-	})
-	t.Run("but not for a process that is new, where Redis knows", func(t *testing.T) {
-		rdb, _ := used(t, startRedis(t))
-		l := newcomer(rdb)
-		require.NoError(t, l.Wait(within(t)))
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-	})
-	t.Run("and what one process had is not forgotten when it is given back", func(t *testing.T) {
-		rdb, l := used(t, startRedis(t))
-		_, err := l.ask(ctx, "ticket")
-		require.NoError(t, err)
-		l.giveBack(ctx, "ticket")
-		require.NoError(t, newcomer(rdb).Wait(within(t)))
-		assertRefused(t, newcomer(rdb).Wait(within(t)), time.Hour)
-	})
 }
 
-func TestRedisDownFails(t *testing.T) {
-	srv := startRedis(t)
-	var log journal
-	l := New(srv.client(), "k", 100, 10*time.Millisecond, log.logger())
-	require.NoError(t, l.Wait(t.Context()))
-	srv.kill()
+func TestHangingRedisLeavesFewGoroutines(t *testing.T) {
+	const poolSize = 4
+	rdb := redis.NewClient(&redis.Options{Addr: hangingRedis(t), ReadTimeout: -1, PoolSize: poolSize})
+	l := newLimiter(t, rdb, 1200, 3*time.Second)
+	before := runtime.NumGoroutine()
 	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		var wg sync.WaitGroup
+		for range 200 {
+			wg.Go(func() { assert.ErrorIs(t, l.Wait(ctx), context.DeadlineExceeded) })
+		}
+		wg.Wait()
+		cancel()
+	}
+	remaining := func() int { return runtime.NumGoroutine() - before }
+	assert.Eventually(t, func() bool { return remaining() <= 3*poolSize }, 5*time.Second, 10*time.Millisecond)
+	t.Logf("%d goroutines remain of 1,000 calls", remaining())
+}
+
+var errDown = errors.New("refused")
+
+// down returns a client whose connections fail, for use in a synctest bubble.
+func down(t *testing.T) *redis.Client {
+	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, errDown }})
+	t.Cleanup(func() {
+		rdb.Close()
+		time.Sleep(5 * time.Second) // go-redis dials in the background
+	})
+	return rdb
+}
+
+func TestRedisIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, down(t), 1200, 5*time.Minute)
+		started := time.Now()
 		err := l.Wait(t.Context())
-		require.ErrorContains(t, err, "redislimit: asking Redis: ")
-		assert.NotErrorIs(t, err, secretsstore.ErrRateLimited)
-	}
-	srv.start()
-	for l.Wait(t.Context()) != nil { // until the client has a new connection
-		require.NoError(t, t.Context().Err())
-	}
-	require.NoError(t, l.Wait(t.Context()))
-	assert.Equal(t, 1, strings.Count(log.String(), "can't be asked; calls fail"), log.String())
-	assert.Equal(t, 1, strings.Count(log.String(), "Redis is back"), log.String())
+		t.Logf("go-redis gave up after %v", time.Since(started))
+		require.ErrorIs(t, err, errDown)
+		assert.Equal(t, "redislimit: refused", err.Error())
+	})
 }
 
-func TestRedisDownFallsBack(t *testing.T) {
-	srv := startRedis(t)
-	rdb := srv.client()
-	var log journal
-	// Of 8 calls, 4 are this process' own.
-	l := New(rdb, "k", 8, time.Hour, WithFallback(2), WithFreshStart(), log.logger())
-	for range 3 {
-		require.NoError(t, l.Wait(within(t)))
-	}
-	srv.kill()
-	require.NoError(t, l.Wait(within(t)), "the last of its share")
-	for range 5 {
-		assertRefused(t, l.Wait(within(t)), time.Hour)
-	}
-	assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
-	assert.Contains(t, log.String(), "can't be asked; going on with this process' share")
+type roundTripperFunc func(*http.Request) (*http.Response, error)
 
-	srv.start()
-	l.outage.mu.Lock()
-	l.outage.probe = time.Time{} // a second is over
-	l.outage.mu.Unlock()
-	_ = rdb.Ping(t.Context())
-	assertRefused(t, l.Wait(within(t)), time.Hour)
-	assert.Contains(t, log.String(), "Redis is back")
-	assert.EqualValues(t, 1, rdb.ZCard(t.Context(), "{k}:granted").Val(), "Redis is told of the call that was made without it")
-	assert.EqualValues(t, 1, strings.Count(log.String(), "not known"), log.String())
+func (f roundTripperFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// What a user of the client sees.
+func TestErrorsOfTheClient(t *testing.T) {
+	refuse := func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return nil, errors.New("not expected")
+	}
+	newClient := func(l *Limiter) *secretsstore.Client {
+		client, err := secretsstore.NewClient(secretsstore.WithoutEnvironment(), secretsstore.WithAPIToken("token"),
+			secretsstore.WithAccountID("a"), secretsstore.WithLimiter(l),
+			secretsstore.WithHTTPClient(&http.Client{Transport: roundTripperFunc(refuse)}))
+		require.NoError(t, err)
+		return client
+	}
+	t.Run("Redis is down", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, _, err := newClient(newLimiter(t, down(t), 1200, 5*time.Minute)).Quota.Get(t.Context())
+			require.ErrorIs(t, err, secretsstore.ErrRateLimited)
+			require.ErrorIs(t, err, errDown)
+			_, ok := secretsstore.Retryable(err)
+			assert.True(t, ok)
+		})
+	})
+	t.Run("the turn comes after the deadline", func(t *testing.T) {
+		l := newLimiter(t, startRedis(t).client(), 3, 20*time.Second, WithBurst(1))
+		require.NoError(t, l.Wait(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, _, err := newClient(l).Quota.Get(ctx)
+		require.ErrorIs(t, err, secretsstore.ErrRateLimited)
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+		after, ok := secretsstore.Retryable(err)
+		assert.True(t, ok)
+		assert.InDelta(t, 10, after.Seconds(), 0.5)
+	})
+	t.Run("the context ends", func(t *testing.T) {
+		l := newLimiter(t, redis.NewClient(&redis.Options{Addr: hangingRedis(t)}), 1200, 5*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, _, err := newClient(l).Quota.Get(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.NotErrorIs(t, err, secretsstore.ErrRateLimited)
+	})
+}
+
+// Three processes keep to the limit without Redis.
+func TestFallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const processes, limit, window = 3, 30, 3 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), 4*window)
+		defer cancel()
+		var mu sync.Mutex
+		var made []time.Time
+		var wg sync.WaitGroup
+		for range processes {
+			l := newLimiter(t, down(t), limit, window, WithBurst(10), WithFallback(processes))
+			for range 5 {
+				wg.Go(func() {
+					for l.Wait(ctx) == nil {
+						mu.Lock()
+						made = append(made, time.Now())
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		wg.Wait()
+		slices.SortFunc(made, time.Time.Compare)
+		t.Logf("%d calls made in 4 windows, at most %d in one of %d", len(made), most(made, window), limit)
+		assert.LessOrEqual(t, most(made, window), limit)
+		assert.GreaterOrEqual(t, len(made), 4*limit*6/10, "limit-burst per window")
+	})
+}
+
+func TestFallbackAfterTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, down(t), 3, 20*time.Second, WithBurst(1), WithFallback(2)) // one call in 20 s
+		require.NoError(t, l.Wait(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		started := time.Now()
+		for range 2 {
+			err := l.Wait(ctx)
+			var waitErr *secretsstore.WaitError
+			require.ErrorAs(t, err, &waitErr)
+			assert.Less(t, waitErr.Wait, 20*time.Second, "a refused call uses up nothing")
+		}
+		assert.Less(t, time.Since(started), 5*time.Second)
+	})
+}
+
+func TestFallbackWhenRedisHangs(t *testing.T) {
+	l := newLimiter(t, redis.NewClient(&redis.Options{Addr: hangingRedis(t), ReadTimeout: -1}), 1200, 3*time.Second, WithFallback(2))
+	started := time.Now()
+	require.NoError(t, l.Wait(t.Context()))
+	assert.GreaterOrEqual(t, time.Since(started), timeout)
+	assert.Less(t, time.Since(started), 3*timeout)
+
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	require.NoError(t, l.Wait(ctx), "a deadline leaves time for the fallback")
+}
+
+func BenchmarkWait(b *testing.B) {
+	l := newLimiter(b, startRedis(b).client(), 1_000_000, 2*time.Second, WithBurst(500_000))
+	for b.Loop() {
+		if err := l.Wait(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
