@@ -1,3 +1,4 @@
-// Package conformance compares the client with what it must agree with: the API's
-// contract, Cloudflare's own SDK, and what the same calls cost by hand.
+// Package conformance tests the client against what it must agree with: the OpenAPI document
+// of the API, Cloudflare's own SDK, real connections that fail, and the cost of the same
+// calls in hand-written code.
 package conformance

@@ -3,415 +3,428 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net"
 	"net/http"
-	"slices"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
-	secretsstore "github.com/seed-57d84f87/secretsstore-go"
-	"github.com/seed-57d84f87/secretsstore-go/conformance/internal/faultproxy"
+	"github.com/seed-57d84f87/secretsstore-go"
 	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
-// made is the name of what the calls of faultyCalls make.
-const made = "MADE"
+// These tests use real connections: toxiproxy, or a server that is stopped, between the
+// client and the emulator.
 
-// faultyCall is a call to be disturbed. It is about the secret id, whose value and
-// comment are "old" before.
+// testTimeout bounds each test. None is expected to take a fraction of it.
+const testTimeout = 2 * time.Minute
+
+// A faultyCall is a call whose connection fails. Its secret has the value "old" before.
 type faultyCall struct {
-	name string
-	// repeatable calls may be tried again whatever happened.
-	repeatable bool
+	name       string
 	op         secretsstoretest.Operation
-	// call returns a secret that is right if there is no error.
-	call func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Secret, *secretsstore.Response, error)
-	// right says whether a secret is what the call has to return.
-	right func(got *secretsstore.Secret) bool
-	// done says whether the service has done it; nil where nothing changes.
-	done func(s *service, id string) bool
+	idempotent bool
+	call       func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Response, error)
+	applied    func(w *world, id string) bool // nil if the call changes nothing
 }
 
 var faultyCalls = []faultyCall{
 	{
-		name: "get", op: secretsstoretest.OpGetSecret, repeatable: true,
-		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Secret, *secretsstore.Response, error) {
-			return c.Secrets.Get(ctx, store, id)
-		},
-		right: func(got *secretsstore.Secret) bool { return got != nil && got.Name == "OLD" },
-	},
-	{
-		name: "patch", op: secretsstoretest.OpPatchSecret, repeatable: true,
-		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Secret, *secretsstore.Response, error) {
-			return c.Secrets.Patch(ctx, store, id, secretsstore.SecretPatch{Comment: secretsstore.Ptr("new"), Value: secretsstore.NewSecretValue("new")})
-		},
-		right: func(got *secretsstore.Secret) bool { return got != nil && got.Name == "OLD" && got.Comment == "new" },
-		done: func(s *service, id string) bool {
-			value, _ := s.Value(s.store, id)
-			return value == "new" && s.named()["OLD"].Comment == "new"
+		name: "get", op: secretsstoretest.OpGetSecret, idempotent: true,
+		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Response, error) {
+			_, resp, err := c.Secrets.Get(ctx, store, id)
+			return resp, err
 		},
 	},
 	{
-		name: "delete", op: secretsstoretest.OpDeleteSecret, repeatable: true,
-		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Secret, *secretsstore.Response, error) {
-			resp, err := c.Secrets.Delete(ctx, store, id)
-			return nil, resp, err
+		name: "patch", op: secretsstoretest.OpPatchSecret, idempotent: true,
+		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Response, error) {
+			_, resp, err := c.Secrets.Patch(ctx, store, id, secretsstore.SecretPatch{Value: secretsstore.NewSecretValue("new")})
+			return resp, err
 		},
-		right: func(got *secretsstore.Secret) bool { return got == nil },
-		done:  func(s *service, id string) bool { _, there := s.Value(s.store, id); return !there },
+		applied: func(w *world, id string) bool { value, _ := w.Value(w.store, id); return value == "new" },
+	},
+	{
+		name: "delete", op: secretsstoretest.OpDeleteSecret, idempotent: true,
+		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Response, error) {
+			return c.Secrets.Delete(ctx, store, id)
+		},
+		applied: func(w *world, id string) bool { _, ok := w.Value(w.store, id); return !ok },
 	},
 	{
 		name: "create", op: secretsstoretest.OpCreateSecrets,
-		call: func(ctx context.Context, c *secretsstore.Client, store, _ string) (*secretsstore.Secret, *secretsstore.Response, error) {
-			return c.Secrets.Create(ctx, store, secretsstore.SecretCreate{
-				Name: made, Value: secretsstore.NewSecretValue("new"), Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers},
-			})
+		call: func(ctx context.Context, c *secretsstore.Client, store, _ string) (*secretsstore.Response, error) {
+			_, resp, err := c.Secrets.Create(ctx, store, secretsstore.SecretCreate{Name: "NEW", Value: secretsstore.NewSecretValue("v"), Scopes: bothScopes})
+			return resp, err
 		},
-		right: func(got *secretsstore.Secret) bool { return got != nil && got.Name == made },
-		done:  func(s *service, _ string) bool { return s.named()[made].ID != "" },
+		applied: func(w *world, _ string) bool { return w.byName()["NEW"].ID != "" },
 	},
 	{
 		name: "duplicate", op: secretsstoretest.OpDuplicateSecret,
-		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Secret, *secretsstore.Response, error) {
-			return c.Secrets.Duplicate(ctx, store, id, secretsstore.SecretDuplicate{Name: made, Scopes: []secretsstore.Scope{secretsstore.ScopeWorkers}})
+		call: func(ctx context.Context, c *secretsstore.Client, store, id string) (*secretsstore.Response, error) {
+			_, resp, err := c.Secrets.Duplicate(ctx, store, id, secretsstore.SecretDuplicate{Name: "NEW", Scopes: bothScopes})
+			return resp, err
 		},
-		right: func(got *secretsstore.Secret) bool { return got != nil && got.Name == made },
-		done:  func(s *service, _ string) bool { return s.named()[made].ID != "" },
+		applied: func(w *world, _ string) bool { return w.byName()["NEW"].ID != "" },
 	},
 }
 
-// writes says whether the call changes something, so that its outcome can be unknown.
-func (call *faultyCall) writes() bool { return call.done != nil }
-
-func callsNamed(names ...string) (calls []faultyCall) {
-	for _, call := range faultyCalls {
-		if slices.Contains(names, call.name) {
-			calls = append(calls, call)
-		}
+func (w *world) byName() map[string]secretsstore.Secret {
+	secrets := make(map[string]secretsstore.Secret)
+	for _, secret := range w.Secrets(w.store) {
+		secrets[secret.Name] = secret
 	}
-	return calls
+	return secrets
 }
 
-// lengths returns how many bytes the request and the answer of a call have, and how
-// many of the latter are its header.
-func (call *faultyCall) lengths(t *testing.T, ctx context.Context) (request, answer, header int) {
+// A toxic is a fault of toxiproxy.
+type toxic struct {
+	Type       string           `json:"type"`
+	Stream     string           `json:"stream"` // upstream: requests; downstream: responses
+	Toxicity   float32          `json:"toxicity"`
+	Attributes map[string]int64 `json:"attributes"`
+}
+
+// abrupt makes every end of a connection a reset.
+var abrupt = toxic{Type: "reset_peer", Stream: "upstream", Attributes: map[string]int64{"timeout": 0}}
+
+func reset(stream string) toxic {
+	return toxic{Type: "reset_peer", Stream: stream, Toxicity: 1, Attributes: map[string]int64{"timeout": 0}}
+}
+
+// limit ends a connection after n bytes.
+func limit(stream string, n int) toxic {
+	return toxic{Type: "limit_data", Stream: stream, Toxicity: 1, Attributes: map[string]int64{"bytes": int64(n)}}
+}
+
+// startProxy starts toxiproxy in front of an address and returns its own address.
+func startProxy(t testing.TB, upstream string, toxics ...toxic) *toxiproxy.Proxy {
 	t.Helper()
-	s := startService(t)
-	r := via()
-	r.tap = new(tap)
-	got, _, err := call.call(ctx, s.client(t, r), s.store, s.addSecret("OLD"))
+	proxy := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), t.Name(), "127.0.0.1:0", upstream)
+	for _, toxic := range toxics {
+		text, err := json.Marshal(toxic)
+		require.NoError(t, err)
+		_, err = proxy.Toxics.AddToxicJson(bytes.NewReader(text))
+		require.NoError(t, err)
+	}
+	require.NoError(t, proxy.Start())
+	t.Cleanup(proxy.Stop)
+	return proxy
+}
+
+// A route is a transport whose connections go to addresses in turn, the last of which is
+// used for the rest. It counts connections and the bytes that pass.
+type route struct {
+	*http.Transport
+	dials          atomic.Int64
+	sent, received atomic.Int64
+}
+
+func newRoute(t testing.TB, addresses ...string) *route {
+	r := new(route)
+	r.Transport = &http.Transport{MaxIdleConnsPerHost: 128, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		n := int(r.dials.Add(1))
+		conn, err := new(net.Dialer).DialContext(ctx, network, addresses[min(n, len(addresses))-1])
+		if err != nil {
+			return nil, err
+		}
+		return &countedConn{conn, r}, nil
+	}}
+	t.Cleanup(r.CloseIdleConnections)
+	return r
+}
+
+type countedConn struct {
+	net.Conn
+	route *route
+}
+
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.route.received.Add(int64(n))
+	return n, err
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.route.sent.Add(int64(n))
+	return n, err
+}
+
+func (w *world) via(rt http.RoundTripper, attempts int, opts ...secretsstore.Option) *secretsstore.Client {
+	return w.ours(append([]secretsstore.Option{
+		secretsstore.WithHTTPClient(&http.Client{Transport: rt}),
+		secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: attempts, BaseBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond}),
+	}, opts...)...)
+}
+
+func (w *world) address() string { return w.url[len("http://") : len(w.url)-len("/client/v4")] }
+
+// lengths returns the bytes of the request and the response of a call.
+func (call *faultyCall) lengths(t *testing.T) (request, response int) {
+	t.Helper()
+	w := newWorld(t)
+	r := newRoute(t, w.address())
+	_, err := call.call(t.Context(), w.via(r, 1), w.store, w.first)
 	require.NoError(t, err)
-	require.True(t, call.right(got))
-	r.tap.mu.Lock()
-	defer r.tap.mu.Unlock()
-	header = bytes.Index(r.tap.answer, []byte("\r\n\r\n")) + 4
-	require.Greater(t, header, 4)
-	return len(r.tap.request), len(r.tap.answer), header
+	return int(r.sent.Load()), int(r.received.Load())
 }
 
-func TestAConnectionThatIsSlow(t *testing.T) {
-	t.Parallel()
-	const (
-		late  = 2500 * time.Millisecond
-		short = time.Second // enough to connect and send
-	)
-	for _, tc := range []struct {
-		name   string
-		toxics []faultproxy.Toxic
-		// atLeast shows that the fault is there.
-		atLeast time.Duration
+func TestConnectionIsReset(t *testing.T) {
+	for _, stage := range []struct {
+		name    string
+		toxics  func(request, response int) []toxic
+		arrives bool // the whole request
 	}{
-		{"answers are late", []faultproxy.Toxic{faultproxy.Latency(faultproxy.Answers, late.Milliseconds())}, late},
-		{"requests are late", []faultproxy.Toxic{faultproxy.Latency(faultproxy.Requests, late.Milliseconds())}, late},
-		{"answers come at 1 KB a second", []faultproxy.Toxic{faultproxy.Bandwidth(faultproxy.Answers, 1)}, 200 * time.Millisecond},
-		{"requests go at 1 KB a second", []faultproxy.Toxic{faultproxy.Bandwidth(faultproxy.Requests, 1)}, 150 * time.Millisecond},
-		{"answers come in pieces of 7 bytes", []faultproxy.Toxic{faultproxy.Slices(faultproxy.Answers, 7)}, 0},
-		{"requests go in pieces of 7 bytes", []faultproxy.Toxic{faultproxy.Slices(faultproxy.Requests, 7)}, 0},
+		{name: "before the request", toxics: func(int, int) []toxic { return []toxic{reset("upstream")} }},
+		{name: "within the request", toxics: func(request, _ int) []toxic { return []toxic{abrupt, limit("upstream", request/2)} }},
+		{name: "after the request", toxics: func(int, int) []toxic { return []toxic{reset("downstream")} }, arrives: true},
+		{name: "within the header of the response", toxics: func(int, int) []toxic { return []toxic{abrupt, limit("downstream", 50)} }, arrives: true},
+		{name: "within the body of the response", toxics: func(_, n int) []toxic { return []toxic{abrupt, limit("downstream", n-10)} }, arrives: true},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			var enoughTime, shortAttempt, shortCall []func() result
-			for _, call := range faultyCalls {
-				run := func(timeout time.Duration, opts ...secretsstore.Option) func() result {
-					s := startService(t)
-					id := s.addSecret("OLD")
-					c := s.client(t, via(faultproxy.Start(t, s.http.Addr, tc.toxics...).Addr), opts...)
-					return func() (r result) {
-						ctx, cancel := context.WithTimeout(ctx, timeout)
-						defer cancel()
-						r.got, r.resp, r.err = call.call(ctx, c, s.store, id)
-						return r
-					}
+		for _, call := range faultyCalls {
+			t.Run(stage.name+", "+call.name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				proxy := startProxy(t, w.address(), stage.toxics(call.lengths(t))...)
+
+				_, err := call.call(t.Context(), w.via(newRoute(t, proxy.Listen), 1), w.store, w.first)
+				require.Error(t, err)
+				assert.Equal(t, call.applied != nil, errors.Is(err, secretsstore.ErrOutcomeUnknown), "%v", err)
+				if call.applied != nil {
+					assert.Equal(t, stage.arrives, call.applied(w, w.first))
 				}
-				enoughTime = append(enoughTime, run(patience))
-				shortAttempt = append(shortAttempt, run(patience, secretsstore.WithAttemptTimeout(short)))
-				shortCall = append(shortCall, run(short, tries(4)))
-			}
-			n := len(faultyCalls)
-			if tc.atLeast < 2*short {
-				shortAttempt, shortCall = nil, nil
-			}
-			results := sideBySide(append(append(enoughTime, shortAttempt...), shortCall...)...)
-			for i, call := range faultyCalls {
-				t.Run(call.name+" takes its time", func(t *testing.T) {
-					r := results[i]
-					require.NoError(t, r.err)
-					assert.True(t, call.right(r.got))
-					assert.Equal(t, 1, r.resp.Attempts)
-					assert.GreaterOrEqual(t, r.took, tc.atLeast)
-				})
-				if shortAttempt == nil {
-					continue
+
+				w = newWorld(t)
+				proxy = startProxy(t, w.address(), stage.toxics(call.lengths(t))...)
+				r := newRoute(t, proxy.Listen, w.address())
+				_, err = call.call(t.Context(), w.via(r, 4), w.store, w.first)
+				if !call.idempotent {
+					require.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
+					assert.EqualValues(t, 1, r.dials.Load(), "sent again")
+					return
 				}
-				t.Run(call.name+" tells the end of an attempt from the end of the caller's time", func(t *testing.T) {
-					r := results[n+i]
-					require.ErrorIs(t, r.err, secretsstore.ErrAttemptTimeout)
-					assert.NotErrorIs(t, r.err, context.DeadlineExceeded)
-					assert.Equal(t, 1, attempts(t, r.err))
-					assert.Equal(t, call.writes(), errors.Is(r.err, secretsstore.ErrOutcomeUnknown))
-				})
-				t.Run(call.name+" ends with the caller's time", func(t *testing.T) {
-					r := results[2*n+i]
-					require.ErrorIs(t, r.err, context.DeadlineExceeded)
-					assert.NotErrorIs(t, r.err, secretsstore.ErrAttemptTimeout)
-					assert.Equal(t, 1, attempts(t, r.err))
-					assert.Equal(t, call.writes(), errors.Is(r.err, secretsstore.ErrOutcomeUnknown))
-				})
-			}
-		})
-	}
-}
-
-func TestALongAnswerAtOneKilobyteASecond(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	s := startService(t)
-	for i := range 12 {
-		s.addSecret(fmt.Sprintf("SECRET_%d", i))
-	}
-	proxy := faultproxy.Start(t, s.http.Addr, faultproxy.Bandwidth(faultproxy.Answers, 1))
-	var whole, cut []*secretsstore.Secret
-	list := func(into *[]*secretsstore.Secret, opts ...secretsstore.Option) func() result {
-		c := s.client(t, via(proxy.Addr), opts...)
-		return func() (r result) {
-			*into, r.resp, r.err = c.Secrets.List(ctx, s.store, nil)
-			return r
-		}
-	}
-	results := sideBySide(list(&whole), list(&cut, secretsstore.WithAttemptTimeout(time.Second)))
-	t.Run("is read to its end", func(t *testing.T) {
-		require.NoError(t, results[0].err)
-		assert.Len(t, whole, 12)
-		assert.Equal(t, 1, results[0].resp.Attempts)
-		assert.GreaterOrEqual(t, results[0].took, 2*time.Second)
-	})
-	t.Run("is given up after the time of an attempt", func(t *testing.T) {
-		require.ErrorIs(t, results[1].err, secretsstore.ErrAttemptTimeout)
-		assert.Nil(t, cut)
-		assert.Equal(t, 1, attempts(t, results[1].err))
-	})
-}
-
-func TestAnAttemptThatIsTooLate(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var calls []func() result
-	services, ids, routes := make([]*service, len(faultyCalls)), make([]string, len(faultyCalls)), make([]*route, len(faultyCalls))
-	for i, call := range faultyCalls {
-		s, r := startService(t), via()
-		id := s.addSecret("OLD")
-		// It is late by more than the test has: who waits for it never ends.
-		s.Inject(secretsstoretest.Fault{Operation: call.op, Count: 1, ResponseLatency: 2 * patience})
-		c := s.client(t, r, tries(4), secretsstore.WithAttemptTimeout(time.Second))
-		services[i], ids[i], routes[i] = s, id, r
-		calls = append(calls, func() (r result) {
-			r.got, r.resp, r.err = call.call(ctx, c, s.store, id)
-			return r
-		})
-	}
-	for i, r := range sideBySide(calls...) {
-		call, s := faultyCalls[i], services[i]
-		t.Run(call.name, func(t *testing.T) {
-			if call.repeatable {
-				require.NoError(t, r.err)
-				assert.True(t, call.right(r.got))
-				assert.Equal(t, 2, r.resp.Attempts)
-				assert.EqualValues(t, 2, routes[i].dials.Load(), "on the connection that is late nothing is to be hoped for")
-			} else {
-				require.ErrorIs(t, r.err, secretsstore.ErrOutcomeUnknown)
-				require.ErrorIs(t, r.err, secretsstore.ErrAttemptTimeout)
-				assert.Equal(t, 1, s.sent(call.op))
-			}
-			if call.done != nil {
-				assert.True(t, call.done(s, ids[i]))
-			}
-		})
-	}
-}
-
-func TestAConnectionThatClosesSlowly(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	const (
-		slow    = 4 * time.Second
-		attempt = time.Second
-	)
-	n := len(faultyCalls)
-	services, ids := make([]*service, 2*n), make([]string, 2*n)
-	var whole, cut []func() result
-	for i, call := range faultyCalls {
-		run := func(i int, f secretsstoretest.Fault) func() result {
-			s := startService(t)
-			services[i], ids[i] = s, s.addSecret("OLD")
-			s.Inject(f)
-			proxy := faultproxy.Start(t, s.http.Addr, faultproxy.SlowClose(faultproxy.Answers, slow.Milliseconds()))
-			c := s.client(t, via(proxy.Addr), tries(4), secretsstore.WithAttemptTimeout(attempt))
-			return func() (r result) {
-				r.got, r.resp, r.err = call.call(ctx, c, s.store, ids[i])
-				return r
-			}
-		}
-		whole = append(whole, run(i, secretsstoretest.Fault{Header: http.Header{"Connection": {"close"}}}))
-		cut = append(cut, run(n+i, secretsstoretest.Fault{Operation: call.op, Count: 1, Drop: secretsstoretest.DropInBody, BodyBytes: 10}))
-	}
-	results := sideBySide(append(whole, cut...)...)
-	for i, call := range faultyCalls {
-		t.Run(call.name+" is done when the answer is whole", func(t *testing.T) {
-			r := results[i]
-			require.NoError(t, r.err)
-			assert.True(t, call.right(r.got))
-			assert.Equal(t, 1, r.resp.Attempts, "it waited for the end of the connection")
-		})
-		t.Run(call.name+" does not wait for the rest of an answer", func(t *testing.T) {
-			r := results[n+i]
-			if call.repeatable {
-				require.NoError(t, r.err)
-				assert.True(t, call.right(r.got))
-				assert.Equal(t, 2, r.resp.Attempts)
-				return
-			}
-			require.ErrorIs(t, r.err, secretsstore.ErrOutcomeUnknown)
-			require.ErrorIs(t, r.err, secretsstore.ErrAttemptTimeout)
-			assert.Equal(t, 1, services[n+i].sent(call.op))
-			assert.True(t, call.done(services[n+i], ids[n+i]))
-		})
-	}
-}
-
-// A 503 says that nothing was done. An API that lies can't be seen through at once,
-// but when the name turns out to be taken, it may be by this very call.
-func TestAServiceThatIsUnavailableAndDidItAllTheSame(t *testing.T) {
-	t.Parallel()
-	for _, call := range faultyCalls {
-		if call.repeatable {
-			continue
-		}
-		t.Run(call.name, func(t *testing.T) {
-			s := startService(t)
-			id := s.addSecret("OLD")
-			s.Inject(secretsstoretest.Fault{Operation: call.op, Count: 1, Status: http.StatusServiceUnavailable, Apply: true})
-			_, _, err := call.call(t.Context(), s.client(t, via(), tries(4)), s.store, id)
-			require.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
-			require.ErrorIs(t, err, secretsstore.ErrAlreadyExists)
-			assert.Equal(t, 2, attempts(t, err))
-			assert.Equal(t, 2, s.sent(call.op))
-		})
-	}
-}
-
-// beforeAttempt is a limiter that is told of each attempt, counted from 1.
-type beforeAttempt struct {
-	n  atomic.Int64
-	do func(n int64)
-}
-
-func (b *beforeAttempt) Wait(context.Context) error {
-	b.do(b.n.Add(1))
-	return nil
-}
-
-func TestAServerThatIsDownForAWhile(t *testing.T) {
-	t.Parallel()
-	for _, call := range faultyCalls {
-		t.Run(call.name+" is tried until the server is back", func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			s := startService(t)
-			id := s.addSecret("OLD")
-			s.http.Stop()
-			back := &beforeAttempt{do: func(n int64) {
-				if n == 3 {
-					assert.NoError(t, s.http.Start())
-				}
-			}}
-			got, resp, err := call.call(ctx, s.client(t, via(), tries(4), secretsstore.WithLimiter(back)), s.store, id)
-			require.NoError(t, err, "nothing was sent where there was no connection: also what makes something is safe to try again")
-			assert.True(t, call.right(got))
-			assert.Equal(t, 3, resp.Attempts)
-			assert.Equal(t, 1, s.sent(call.op))
-			if call.done != nil {
-				assert.True(t, call.done(s, id))
-			}
-		})
-		t.Run(call.name+" survives a restart while it is in flight", func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			s := startService(t)
-			id := s.addSecret("OLD")
-			s.Inject(secretsstoretest.Fault{Operation: call.op, Count: 1, ResponseLatency: 2 * patience})
-			stopped := make(chan struct{})
-			go func() {
-				defer close(stopped)
-				for s.sent(call.op) == 0 {
-					time.Sleep(time.Millisecond)
-				}
-				s.http.Stop()
-			}()
-			back := &beforeAttempt{do: func(n int64) {
-				if n == 2 {
-					<-stopped
-					assert.NoError(t, s.http.Start())
-				}
-			}}
-			got, resp, err := call.call(ctx, s.client(t, via(), tries(4), secretsstore.WithLimiter(back)), s.store, id)
-			<-stopped
-			if call.repeatable {
 				require.NoError(t, err)
-				assert.True(t, call.right(got))
-				assert.Equal(t, 2, resp.Attempts)
-			} else {
-				require.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
-				assert.Equal(t, 1, attempts(t, err))
-				assert.Equal(t, 1, s.sent(call.op))
+				assert.EqualValues(t, 2, r.dials.Load())
+				assert.True(t, call.applied == nil || call.applied(w, w.first))
+			})
+		}
+	}
+}
+
+// A connection that ends without a reset is harder to tell from a complete response.
+func TestResponseEndsAtAnyByte(t *testing.T) {
+	for _, call := range faultyCalls {
+		t.Run(call.name, func(t *testing.T) {
+			t.Parallel()
+			_, length := call.lengths(t)
+			for n := range length + 1 {
+				w := newWorld(t)
+				proxy := startProxy(t, w.address(), limit("downstream", n))
+				r := newRoute(t, proxy.Listen)
+				_, err := call.call(t.Context(), w.via(r, 1), w.store, w.first)
+				r.CloseIdleConnections()
+				require.Equal(t, n < length, err != nil, "%d of %d bytes: %v", n, length, err)
+				if call.applied != nil {
+					require.Equal(t, n < length, errors.Is(err, secretsstore.ErrOutcomeUnknown), "%d of %d bytes: %v", n, length, err)
+					require.True(t, call.applied(w, w.first))
+				}
+				proxy.Stop()
 			}
 		})
 	}
 }
 
-func TestTheTextOfAnUnknownOutcomeSaysWhatToDo(t *testing.T) {
-	t.Parallel()
-	for _, call := range faultyCalls {
-		if !call.writes() {
-			continue
-		}
-		s := startService(t)
-		proxy := faultproxy.Start(t, s.http.Addr, faultproxy.Reset(faultproxy.Answers))
-		_, _, err := call.call(t.Context(), s.client(t, via(proxy.Addr)), s.store, s.addSecret("OLD"))
-		require.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
-		assert.Contains(t, err.Error(), "may have been applied")
-		assert.Equal(t, !call.repeatable, strings.Contains(err.Error(), "check before repeating it"))
+// An outcome is the result of one call under load.
+type outcome struct {
+	name string
+	err  error
+	made int64 // attempts
+}
+
+const workers = 32
+
+func underLoad(n int, call func(i int) outcome) []outcome {
+	outcomes := make([]outcome, n)
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				outcomes[i] = call(i)
+			}
+		})
 	}
+	running.Wait()
+	return outcomes
+}
+
+// loadFaults are faults of 10 % of the requests.
+var loadFaults = []secretsstoretest.Fault{
+	{Probability: 0.02, Drop: secretsstoretest.DropBeforeRequest},
+	{Probability: 0.02, Drop: secretsstoretest.DropAfterRequest},
+	{Probability: 0.01, Drop: secretsstoretest.DropInBody, BodyBytes: 100},
+	{Probability: 0.01, Status: 500, Body: secretsstoretest.ErrorBody(10001, "internal error")},
+	{Probability: 0.01, Status: 502, Apply: true, Body: "<html><h1>502 Bad Gateway</h1></html>"},
+	{Probability: 0.01, Status: 503, Body: secretsstoretest.ErrorBody(10002, "unavailable")},
+	{Probability: 0.01, Status: 429, Body: secretsstoretest.ErrorBody(10429, "rate limited")},
+	{Probability: 0.01, Status: 200, Apply: true, Body: "<html>sign in</html>"},
+}
+
+// checkOutcomes checks that errors are true: a success is applied, and a failure that does
+// not match ErrOutcomeUnknown is not.
+func checkOutcomes(t *testing.T, outcomes []outcome, maxAttempts int64, applied func(name string) bool) {
+	t.Helper()
+	failed, unknown, retried := 0, 0, 0
+	for _, o := range outcomes {
+		require.LessOrEqual(t, o.made, maxAttempts, "%s: %v", o.name, o.err)
+		if o.made > 1 {
+			retried++
+		}
+		switch {
+		case o.err == nil:
+			require.True(t, applied(o.name), "%s was reported as applied", o.name)
+		case errors.Is(o.err, secretsstore.ErrOutcomeUnknown):
+			unknown++
+		default:
+			failed++
+			require.False(t, applied(o.name), "%s was reported as not applied: %v", o.name, o.err)
+		}
+	}
+	t.Logf("%d calls: %d retried, %d failed, %d unknown", len(outcomes), retried, failed, unknown)
+	assert.NotZero(t, retried)
+	assert.NotZero(t, unknown)
+}
+
+// countAttempts returns an option that counts the attempts of one call.
+func countAttempts(n *int64) secretsstore.RequestOption {
+	return secretsstore.OnResponse(func(resp *secretsstore.Response) { *n = int64(resp.Attempts) })
+}
+
+func TestTenThousandPatches(t *testing.T) {
+	const n = 10_000
+	w := &loadWorld{world: newWorld(t), listen: "127.0.0.1:0"}
+	before := goleak.IgnoreCurrent()
+	w.start(t)
+	ids := make(map[string]string, n)
+	for i := range n {
+		name := fmt.Sprintf("SECRET_%d", i)
+		ids[name] = w.addSecret(name)
+	}
+	client, rt := w.loadClient(t, secretsstoretest.OpPatchSecret)
+	outcomes := underLoad(n, func(i int) (o outcome) {
+		o.name = fmt.Sprintf("SECRET_%d", i)
+		_, _, o.err = client.Secrets.Patch(t.Context(), w.store, ids[o.name], secretsstore.SecretPatch{Value: secretsstore.NewSecretValue("new")}, countAttempts(&o.made))
+		return o
+	})
+	checkOutcomes(t, outcomes, 3, func(name string) bool {
+		value, _ := w.Value(w.store, ids[name])
+		return value == "new"
+	})
+	rt.CloseIdleConnections()
+	w.stop()
+	goleak.VerifyNone(t, before)
+}
+
+func TestCreatesUnderLoad(t *testing.T) {
+	w := newLoadWorld(t)
+	client, _ := w.loadClient(t, secretsstoretest.OpCreateSecrets)
+	outcomes := underLoad(2_000, func(i int) (o outcome) {
+		o.name = fmt.Sprintf("MADE_%d", i)
+		_, _, o.err = client.Secrets.Create(t.Context(), w.store, secretsstore.SecretCreate{
+			Name: o.name, Value: secretsstore.NewSecretValue("v"), Scopes: bothScopes,
+		}, countAttempts(&o.made))
+		return o
+	})
+	stored := w.byName()
+	checkOutcomes(t, outcomes, 3, func(name string) bool { return stored[name].ID != "" })
+	for _, o := range outcomes {
+		require.NotErrorIs(t, o.err, secretsstore.ErrAlreadyExists, "a create was sent twice")
+	}
+}
+
+// A loadWorld is a world whose server can be stopped and started at the same address.
+type loadWorld struct {
+	*world
+	listen string
+	server *http.Server
+}
+
+func newLoadWorld(t testing.TB) *loadWorld {
+	w := &loadWorld{world: newWorld(t), listen: "127.0.0.1:0"}
+	w.start(t)
+	t.Cleanup(w.stop)
+	return w
+}
+
+func (w *loadWorld) start(t testing.TB) {
+	listener, err := net.Listen("tcp", w.listen)
+	require.NoError(t, err)
+	w.listen = listener.Addr().String()
+	w.url = "http://" + w.listen + "/client/v4"
+	w.server = &http.Server{Handler: w.Handler(), ErrorLog: log.New(io.Discard, "", 0)}
+	go func(s *http.Server) { _ = s.Serve(listener) }(w.server)
+}
+
+func (w *loadWorld) stop() { _ = w.server.Close() }
+
+func (w *loadWorld) loadClient(t testing.TB, op secretsstoretest.Operation) (*secretsstore.Client, *http.Transport) {
+	for i, fault := range loadFaults {
+		fault.Operation, fault.Seed = op, uint64(i)
+		w.Inject(fault)
+	}
+	rt := &http.Transport{MaxIdleConnsPerHost: 128}
+	t.Cleanup(rt.CloseIdleConnections)
+	return w.via(rt, 3, secretsstore.WithoutPacing()), rt
+}
+
+// The server is stopped in the middle of the load and started again.
+func TestServerRestartsUnderLoad(t *testing.T) {
+	w := newLoadWorld(t)
+	rt := &http.Transport{MaxIdleConnsPerHost: 128}
+	t.Cleanup(rt.CloseIdleConnections)
+	client := w.via(rt, 8, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 8, BaseBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond}))
+	arrived := make(chan struct{}, 1)
+	removed := w.Inject(secretsstoretest.Fault{Skip: 500, Count: 1, ResponseLatency: time.Hour, Match: func(*http.Request) bool {
+		return true
+	}})
+	defer removed()
+	go func() {
+		for len(w.Requests()) < 600 {
+			time.Sleep(time.Millisecond)
+		}
+		w.stop()
+		time.Sleep(20 * time.Millisecond)
+		w.start(t)
+		arrived <- struct{}{}
+	}()
+	outcomes := underLoad(3_000, func(i int) (o outcome) {
+		o.name = fmt.Sprintf("MADE_%d", i)
+		_, _, o.err = client.Secrets.Create(t.Context(), w.store, secretsstore.SecretCreate{
+			Name: o.name, Value: secretsstore.NewSecretValue("v"), Scopes: bothScopes,
+		}, countAttempts(&o.made))
+		return o
+	})
+	<-arrived
+	stored := w.byName()
+	checkOutcomes(t, outcomes, 8, func(name string) bool { return stored[name].ID != "" })
+	failed := 0
+	for _, o := range outcomes {
+		if o.err != nil {
+			failed++
+		}
+	}
+	assert.LessOrEqual(t, failed, workers, "only calls in flight can fail")
 }
