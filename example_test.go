@@ -303,15 +303,13 @@ func ExampleAPIError() {
 	var apiErr *secretsstore.APIError
 	switch {
 	case errors.Is(err, secretsstore.ErrSecretNotFound):
-		fmt.Println("there is no such secret")
-	case errors.Is(err, secretsstore.ErrRateLimited):
-		fmt.Println("too many requests, even after waiting")
+		fmt.Println("the secret does not exist")
 	case errors.As(err, &apiErr):
 		fmt.Println(apiErr.StatusCode, apiErr.Errors, apiErr.RayID)
 	case err != nil:
 		fmt.Println("no response:", err)
 	}
-	// Output: there is no such secret
+	// Output: the secret does not exist
 }
 
 // A queue repeats what may succeed later, and drops the rest.

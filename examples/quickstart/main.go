@@ -1,3 +1,4 @@
+// Command quickstart is the first program of README.md.
 package main
 
 import (
@@ -8,11 +9,14 @@ import (
 )
 
 func main() {
-	client, err := secretsstore.NewClient() // reads CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID
+	client, err := secretsstore.NewClient() // reads the environment
 	if err != nil {
 		log.Fatal(err)
 	}
 	secret, _, err := client.Secrets.Patch(context.Background(), "STORE_ID", "SECRET_ID",
-		secretsstore.SecretPatch{Comment: secretsstore.Ptr("rotated in May")})
-	log.Println(secret, err)
+		secretsstore.SecretPatch{Value: secretsstore.NewSecretValue("the new value")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Println(secret.Name, secret.Status)
 }

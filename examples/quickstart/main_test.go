@@ -30,5 +30,7 @@ func TestMainPatchesTheSecret(t *testing.T) {
 	log.SetOutput(&out)
 
 	main()
-	assert.Contains(t, out.String(), "MY_API_KEY rotated in May [workers] active")
+	assert.Contains(t, out.String(), "MY_API_KEY pending")
+	value, _ := srv.Value(store.ID, secret.ID)
+	assert.Equal(t, "the new value", value)
 }
