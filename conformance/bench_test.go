@@ -25,12 +25,12 @@ func BenchmarkPatchFromMemory(b *testing.B) {
 func BenchmarkListFromMemory(b *testing.B) {
 	for _, name := range peers.Names {
 		b.Run(name, func(b *testing.B) {
-			peer := peers.New(name, canned.BaseURL, canned.New(10_000))
+			peer := peers.New(name, canned.BaseURL, canned.New(99))
 			b.ReportAllocs()
 			for b.Loop() {
 				n, err := peer.List(context.Background())
 				require.NoError(b, err)
-				require.Equal(b, 10_000, n)
+				require.Equal(b, 99, n)
 			}
 		})
 	}
