@@ -16,11 +16,12 @@
 // first response. A few long-lived processes exceed the limit by a few requests. A fleet of
 // many or short-lived processes needs a Limiter.
 //
-// The number of responses with status 429 per window of 1,200 requests, measured with an
-// API that responds after 100 ms and processes that send as many requests as possible:
+// The number of responses with status 429 per window, measured with a limit of 1,200 requests
+// per 30 s, an API that responds after 100 ms, and processes that send as many requests as
+// possible:
 //
 //	                                                    alone  with a Limiter
-//	 8 processes, each with 1 call at a time                7
+//	 8 processes, each with 1 call at a time                7               0
 //	32 processes, each with 1 call at a time               31               0
 //	32 processes, each with 8 calls at a time             248               0
 //	the same, with one process replaced every second      480               0
@@ -56,11 +57,12 @@
 //     once at most a burst, and the calls that wait at that moment. Turn appendonly on, and
 //     set maxmemory-policy to noeviction. A failover to a replica that lags loses data too.
 //   - The turn of a call is used up if its context ends or its process is killed while it
-//     waits.
+//     waits. In the last row of the table above, that was a quarter of the limit.
 //   - Processes with a different limit, window or burst for the same key break the limit.
 //   - With [WithFallback], processes that can reach Redis get the whole limit while those
-//     that cannot use their shares. The use of the fallback is not logged: observe errors
-//     with the hooks of go-redis.
+//     that cannot use their shares. The change from Redis to the shares, and back, can cost
+//     one call per process and the calls that wait at that moment. The use of the fallback
+//     is not logged: observe errors with the hooks of go-redis.
 //   - If the clock of Redis is set forward, calls are granted earlier by as much. If it is
 //     set back, they wait longer.
 //
@@ -71,11 +73,12 @@
 //
 //   - At most 1,200 calls were granted in any window.
 //   - 96.2 % of the limit was used.
-//   - The process with the most calls made 7 % more than the one with the fewest.
-//   - Redis ran 1.003 scripts per call.
+//   - The process with the most calls made 5 % more than the one with the fewest.
+//   - Redis ran 1.001 scripts per call.
 //   - After Redis was killed and started again, at most 1,200 calls were made in any window
-//     with appendonly, and 1,323 without. The longest pause was 35 ms.
+//     with appendonly, and 1,323 without. The longest pause was 36 ms, since calls that
+//     have a turn do not need Redis.
 //
-// A call that need not wait took 0.11 ms. If Redis hung, Wait returned within 3 ms of the end
+// A call that need not wait took 0.10 ms. If Redis hung, Wait returned within 3 ms of the end
 // of its context.
 package redislimit
