@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
 	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
+	"github.com/seed-57d84f87/secretsstore-go/internal/redact"
 	"github.com/seed-57d84f87/secretsstore-go/internal/roundtrip"
 )
 
@@ -98,7 +99,7 @@ func (c *call) newResponse(resp *http.Response, body []byte) *Response {
 
 // cleanName returns a ray id or the name of a limit, or "" if it is not one.
 func (c *call) cleanName(s string) string {
-	if !grammar.IsName(s) || c.clean(s, len(s)) != s {
+	if !grammar.IsName(s) || redact.Contains(s, c.secrets) {
 		return ""
 	}
 	return s

@@ -26,13 +26,15 @@ func Text(s string, limit int, secrets []string) string {
 		longest = max(longest, len(secret))
 	}
 	// A secret that begins before the limit ends within this window.
-	if contains(s[:min(len(s), limit+expansion*longest)], secrets) {
+	if Contains(s[:min(len(s), limit+expansion*longest)], secrets) {
 		return Placeholder
 	}
 	return OneLine(Truncate(s, limit))
 }
 
-func contains(s string, secrets []string) bool {
+// Contains reports whether s contains one of secrets: literally, or after decoding JSON and
+// percent escapes up to twice.
+func Contains(s string, secrets []string) bool {
 	for round := 0; ; round++ {
 		for _, secret := range secrets {
 			if len(secret) >= minSecret && strings.Contains(s, secret) {
