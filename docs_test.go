@@ -14,8 +14,10 @@ import (
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 
+var program = regexp.MustCompile(`^(examples|conformance/migration)/.*\.go$`)
+
 // Each block of Go in a document is also in a file that is compiled and run: an
-// Example, a test, or a program below examples.
+// Example, a test, an example program, or the program of the migration guide.
 func TestDocumentsShowWhatRuns(t *testing.T) {
 	var sources []string
 	var documents []string
@@ -25,7 +27,7 @@ func TestDocumentsShowWhatRuns(t *testing.T) {
 			return err
 		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != ".":
 			return filepath.SkipDir
-		case strings.HasSuffix(path, "_test.go"), strings.HasPrefix(path, "examples") && strings.HasSuffix(path, ".go"):
+		case strings.HasSuffix(path, "_test.go"), program.MatchString(filepath.ToSlash(path)):
 			b, err := os.ReadFile(path)
 			sources = append(sources, unindented(string(b)))
 			return err
