@@ -2,5 +2,5 @@
 
 package conformance
 
-// underRace says that the race detector is on, which allocates by itself.
-const underRace = true
+// raceEnabled reports whether the race detector is enabled.
+const raceEnabled = true
