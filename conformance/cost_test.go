@@ -41,7 +41,7 @@ func allocations(t *testing.T, call func(context.Context) error) float64 {
 func TestStrippedSize(t *testing.T) {
 	size := func(program string) float64 {
 		binary := filepath.Join(t.TempDir(), program)
-		out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./testdata/minimal/"+program).CombinedOutput()
+		out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, "./testdata/minimal/"+program).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		info, err := os.Stat(binary)
 		require.NoError(t, err)
