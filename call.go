@@ -10,7 +10,7 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/internal/redact"
 )
 
-// An operation is one line of the API's documentation, with its arguments.
+// An operation describes one operation of the API and its arguments.
 type operation struct {
 	method string
 	route  string // the path, with its parameters in braces
@@ -21,7 +21,7 @@ type operation struct {
 
 	idempotent bool
 	retry503   bool  // a 503 means that the request was not applied, so repeat it even if it is not idempotent
-	gone       error // what a repeated delete fails with if an earlier attempt was applied
+	gone       error // the error of a repeated delete if an earlier attempt was applied
 	do         bool  // the path was written by the user
 }
 
@@ -37,7 +37,7 @@ func (op *operation) template() string {
 
 const accountRoute = "/accounts/{account_id}/secrets_store"
 
-// A call is an operation on its way through the layers.
+// A call is the state of an operation while the layers process it.
 type call struct {
 	op      operation
 	options callOptions
@@ -53,7 +53,7 @@ type call struct {
 	waited     time.Duration // since the previous attempt
 	credential *credential   // of this attempt
 	renewed    bool          // credential was set by renew
-	secrets    []string      // what must not be shown: credentials, header values, secret values
+	secrets    []string      // texts that must not be shown: credentials, header values, secret values
 	secretsBuf [4]string     // saves an allocation
 }
 
@@ -71,7 +71,7 @@ func (c *core) newCall(op operation, result payload, opts []RequestOption) (*cal
 	if o.accountID == "" {
 		o.accountID = account
 	} else if !strings.Contains(op.route, "{account_id}") {
-		return nil, invalid("account_id", "not used, the path has no {account_id}")
+		return nil, invalid("account_id", "the path has no {account_id}, add it or omit the account")
 	}
 	call.secrets = append(call.secretsBuf[:0], op.values...)
 	for _, values := range o.header {
@@ -113,7 +113,7 @@ func expand(route, accountID string, ids ids) (string, error) {
 		if name != "account_id" {
 			id, ids[0] = ids[0], ids[1]
 		} else if id == "" {
-			return "", invalid(name, "missing, set "+envAccountID+" or pass an account id")
+			return "", invalid(name, "missing, pass an account id or, unless the environment is ignored, set "+envAccountID)
 		}
 		if err := checkID(name, id); err != nil {
 			return "", err

@@ -16,7 +16,7 @@ func checkID(argument, id string) error {
 	return nil
 }
 
-// checkText rejects what JSON would change silently.
+// checkText rejects invalid UTF-8, which encoding/json would replace silently.
 func checkText(argument, s string) error {
 	if !utf8.ValidString(s) {
 		return invalid(argument, "not valid UTF-8")
@@ -48,7 +48,7 @@ func checkValue(argument, value string) error {
 	case len(value) > MaxSecretValueSize:
 		return invalid(argument, fmt.Sprintf("has %d bytes, maximum is %d", len(value), MaxSecretValueSize))
 	case strings.Contains(value, redact.Placeholder):
-		return invalid(argument, "contains "+redact.Placeholder+", a secret value was formatted instead of revealed")
+		return invalid(argument, "contains "+redact.Placeholder+", pass the revealed secret value")
 	}
 	return checkText(argument, value)
 }

@@ -17,9 +17,9 @@ const version = "0.1.0"
 // retry budget. A Client is immutable and safe for concurrent use. The zero Client is
 // not usable.
 type Client struct {
-	Secrets *SecretsService
-	Stores  *StoresService
-	Quota   *QuotaService
+	Secrets *SecretsService // the secrets of a store
+	Stores  *StoresService  // the stores of an account
+	Quota   *QuotaService   // the quota of an account
 
 	core *core
 }
@@ -52,10 +52,11 @@ func chain(last handler, layers ...layer) handler {
 	return last
 }
 
-// NewClient returns a Client with the given options. Settings without an option are read
-// from the environment, as Cloudflare's own SDKs do: CLOUDFLARE_API_TOKEN, or
-// CLOUDFLARE_EMAIL with CLOUDFLARE_API_KEY; CLOUDFLARE_ACCOUNT_ID; CLOUDFLARE_BASE_URL.
-// [WithoutEnvironment] disables this. White space around their values is ignored.
+// NewClient returns a Client with the given options. It reads settings that no option sets
+// from the same environment variables as Cloudflare's own SDKs: CLOUDFLARE_API_TOKEN, or
+// else CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY; CLOUDFLARE_ACCOUNT_ID; CLOUDFLARE_BASE_URL.
+// An empty variable counts as unset, and surrounding white space is ignored.
+// [WithoutEnvironment] disables this.
 //
 // The error matches [ErrNoCredentials] if there are no credentials, and
 // [ErrInvalidArgument] if an option or a variable is invalid. A client without an account
@@ -107,7 +108,8 @@ func (c *Client) With(opts ...RequestOption) *Client {
 }
 
 // CloseIdleConnections closes connections that are not in use, as
-// [http.Client.CloseIdleConnections] does. The client remains usable.
+// [http.Client.CloseIdleConnections] does. The client remains usable. Other users of the
+// same transport are affected too, such as the clients that With returned.
 func (c *Client) CloseIdleConnections() { c.core.closeIdle() }
 
 func closeIdleConnections(rt http.RoundTripper) {
@@ -139,7 +141,7 @@ func doList[T any](ctx context.Context, c *core, op operation, opts []RequestOpt
 // do makes a call and decodes the response into result.
 func (c *core) do(ctx context.Context, op operation, result payload, opts []RequestOption) (*Response, error) {
 	if ctx == nil {
-		return nil, invalid("ctx", "must not be nil")
+		return nil, invalid("context", "must not be nil")
 	}
 	call, err := c.newCall(op, result, opts)
 	if err != nil {

@@ -189,7 +189,7 @@ func TestNilContextIsAnInvalidArgument(t *testing.T) {
 	client := newClient(t, api)
 	for name, call := range methods {
 		_, err := call(arguments{client: client, store: storeID, secret: secretID})
-		assert.EqualError(t, err, "secretsstore: invalid ctx: must not be nil", name)
+		assert.EqualError(t, err, "secretsstore: invalid context: must not be nil", name)
 	}
 	assert.Empty(t, api.sent())
 }
@@ -200,7 +200,7 @@ func TestCallsWithoutAccount(t *testing.T) {
 	require.NoError(t, err)
 
 	_, _, err = client.Secrets.Get(t.Context(), storeID, secretID)
-	assert.EqualError(t, err, "secretsstore: invalid account_id: missing, set CLOUDFLARE_ACCOUNT_ID or pass an account id")
+	assert.EqualError(t, err, "secretsstore: invalid account_id: missing, pass an account id or, unless the environment is ignored, set CLOUDFLARE_ACCOUNT_ID")
 	assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
 	assert.Empty(t, api.sent())
 

@@ -9,11 +9,12 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
 )
 
-// A TokenSource returns API tokens, for tokens that rotate. It is called before every
-// attempt, and again after an attempt that failed with [ErrUnauthorized]: if it then
-// returns another token, the client makes one further attempt at once. An error ends the
-// call. An empty token is [ErrNoCredentials]. It must be safe for concurrent use and
-// should cache its tokens.
+// A TokenSource supplies API tokens that can change. The client calls Token before every
+// attempt. It calls it again, once per call, after an attempt that failed with
+// [ErrUnauthorized]: if Token then returns another token, the client makes one further
+// attempt at once, for any method. That attempt counts toward MaxAttempts of [RetryPolicy].
+// An error of Token ends the call, and an empty token causes [ErrNoCredentials]. Token must
+// be safe for concurrent use; implementations should cache tokens.
 type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }

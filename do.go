@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -15,19 +14,24 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/internal/redact"
 )
 
-// Do calls an endpoint of the Cloudflare API that has no method in this package, with the
-// client's credentials, retries and errors.
+// Do calls an endpoint of the Cloudflare API that has no method in this package. It uses the
+// client's credentials, retries and error types.
 //
-// path is relative to the base URL, such as /user/tokens/verify. It may have a query, but no
-// scheme, fragment, empty segment or dot segment. {account_id} in it is replaced with the
-// account. body is encoded as JSON; nil sends none. A body that contains a SecretValue is
-// [ErrInvalidArgument]: send what its Reveal returns. The result is decoded into result, a
-// non-nil pointer; a success without a result is then [ErrInvalidResponse]. A nil result
-// ignores it.
+// path is relative to the base URL, such as /user/tokens/verify. It must be
+// percent-encoded. It may have a query, but no scheme, fragment, empty segment or dot
+// segment. {account_id} in it is replaced with the account. WithAccountID is invalid for a
+// path without it, except as a default of the client.
+//
+// body is encoded as JSON and must not be a []byte or an io.Reader. If it is nil, no body is
+// sent. A body that contains a [SecretValue] is rejected; use [SecretValue.Reveal].
+//
+// If result is non-nil, it must be a pointer, into which the envelope's result is decoded; a
+// success without one returns [ErrInvalidResponse]. If result is nil, the envelope's result
+// is ignored.
 //
 // method is GET, PUT, DELETE, POST or PATCH. The first three are idempotent. POST and PATCH
-// are retried only if the request was not sent or was answered with 429. A failed call other
-// than GET that may have been applied matches [ErrOutcomeUnknown].
+// are retried only if the request was not sent or its response was a 429. A failed call
+// other than GET that may have been applied matches [ErrOutcomeUnknown].
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...RequestOption) (*Response, error) {
 	op := operation{method: method, do: true}
 	switch method {
@@ -47,10 +51,18 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 	if result == nil {
 		return c.core.do(ctx, op, new(noResult), opts)
 	}
-	if v := reflect.ValueOf(result); v.Kind() != reflect.Pointer || v.IsNil() {
-		return nil, invalid("result", fmt.Sprintf("%T, must be a non-nil pointer", result))
+	if err := checkTarget(result); err != nil {
+		return nil, err
 	}
 	return c.core.do(ctx, op, &anyEnvelope{target: result}, opts)
+}
+
+// checkTarget checks what a result is decoded into.
+func checkTarget(v any) error {
+	if v := reflect.ValueOf(v); v.Kind() != reflect.Pointer || v.IsNil() {
+		return invalid("result", "must be a non-nil pointer")
+	}
+	return nil
 }
 
 // splitPath checks a path of Do and separates its query.
@@ -65,23 +77,23 @@ func splitPath(path string) (escaped, query string, err error) {
 		return "", "", invalid("path", "has a parameter other than {account_id}")
 	}
 	if u, err := url.Parse(plain); err == nil && (u.Scheme != "" || u.Host != "") || strings.Contains(escaped, "://") {
-		return "", "", invalid("path", "not relative to the base URL")
+		return "", "", invalid("path", "must be relative to the base URL")
 	}
 	if reason := grammar.Path(plain); reason != "" {
 		return "", "", invalid("path", reason)
 	}
 	if unescaped, _ := url.PathUnescape(plain); unescaped != plain && (&url.URL{Path: unescaped, RawPath: plain}).EscapedPath() != plain {
-		return "", "", invalid("path", "only partly escaped")
+		return "", "", invalid("path", "must be fully percent-encoded")
 	}
 	for i := range len(query) {
 		if query[i] <= ' ' || query[i] >= 0x7f {
-			return "", "", invalid("path", "has a query that is not escaped")
+			return "", "", invalid("path", "query must be percent-encoded")
 		}
 	}
 	return escaped, query, nil
 }
 
-// encodeBody encodes a body of Do, and rejects one that a formatted secret is part of.
+// encodeBody encodes a body of Do, and rejects one that contains a redacted secret value.
 func encodeBody(body any) (any, error) {
 	switch body.(type) {
 	case nil:
@@ -94,7 +106,7 @@ func encodeBody(body any) (any, error) {
 		return nil, invalid("body", "cannot be encoded as JSON: "+err.Error())
 	}
 	if bytes.Contains(encoded, []byte(redact.Placeholder)) {
-		return nil, invalid("body", "contains "+redact.Placeholder+", a secret value was formatted instead of revealed")
+		return nil, invalid("body", "contains "+redact.Placeholder+", pass the revealed secret value")
 	}
 	return json.RawMessage(encoded), nil
 }

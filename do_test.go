@@ -2,6 +2,7 @@ package secretsstore_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestDoPaths(t *testing.T) {
 }
 
 func TestDoArguments(t *testing.T) {
-	const notRelative = "invalid path: not relative to the base URL"
+	const notRelative = "invalid path: must be relative to the base URL"
 	for _, tt := range []struct {
 		method, path string // GET and /a by default
 		body, result any
@@ -72,16 +73,16 @@ func TestDoArguments(t *testing.T) {
 		{path: "/a#b", want: "invalid path: must not have a fragment"},
 		{path: "/a?b#c", want: "invalid path: must not have a fragment"},
 		{path: "/zones/{zone_id}", want: "invalid path: has a parameter other than {account_id}"},
-		{path: "/a%20b/c d", want: "invalid path: only partly escaped"},
-		{path: "/a?b=c\x7f", want: "invalid path: has a query that is not escaped"},
-		{path: "/a?b=c d", want: "invalid path: has a query that is not escaped"},
-		{result: struct{}{}, want: "invalid result: struct {}, must be a non-nil pointer"},
-		{result: (*string)(nil), want: "invalid result: *string, must be a non-nil pointer"},
+		{path: "/a%20b/c d", want: "invalid path: must be fully percent-encoded"},
+		{path: "/a?b=c\x7f", want: "invalid path: query must be percent-encoded"},
+		{path: "/a?b=c d", want: "invalid path: query must be percent-encoded"},
+		{result: struct{}{}, want: "invalid result: must be a non-nil pointer"},
+		{result: (*string)(nil), want: "invalid result: must be a non-nil pointer"},
 		{method: "PUT", body: []byte("{}"), want: "invalid body: must not be bytes or a reader, it is encoded as JSON"},
 		{method: "PUT", body: strings.NewReader("{}"), want: "invalid body: must not be bytes or a reader, it is encoded as JSON"},
-		{method: "PUT", body: "postgres://app:[REDACTED]@db", want: "invalid body: contains [REDACTED], a secret value was formatted instead of revealed"},
-		{method: "PUT", body: map[string]any{"value": newSecret.Value}, want: "invalid body: contains [REDACTED], a secret value was formatted instead of revealed"},
-		{method: "PUT", body: []any{secretsstore.SecretPatch{Value: newSecret.Value}}, want: "invalid body: contains [REDACTED], a secret value was formatted instead of revealed"},
+		{method: "PUT", body: "postgres://app:[REDACTED]@db", want: "invalid body: contains [REDACTED], pass the revealed secret value"},
+		{method: "PUT", body: map[string]any{"value": newSecret.Value}, want: "invalid body: contains [REDACTED], pass the revealed secret value"},
+		{method: "PUT", body: []any{secretsstore.SecretPatch{Value: newSecret.Value}}, want: "invalid body: contains [REDACTED], pass the revealed secret value"},
 	} {
 		if tt.method == "" {
 			tt.method = http.MethodGet
@@ -121,7 +122,7 @@ func TestDoAccount(t *testing.T) {
 	assert.Equal(t, []string{"GET " + baseURL + "/user", "GET " + baseURL + "/accounts/call"}, api.sent())
 
 	_, err = client.Do(t.Context(), http.MethodGet, "/accounts/x", nil, nil, secretsstore.WithAccountID("call"))
-	assert.EqualError(t, err, "secretsstore: invalid account_id: not used, the path has no {account_id}")
+	assert.EqualError(t, err, "secretsstore: invalid account_id: the path has no {account_id}, add it or omit the account")
 	assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
 }
 
@@ -200,9 +201,18 @@ func TestDecodeResult(t *testing.T) {
 		assert.Equal(t, []string{"ErrInvalidResponse"}, matches(err), body)
 		assert.NotContains(t, err.Error(), "some text")
 	}
+	for _, target := range []any{nil, secret, (*string)(nil)} {
+		assert.EqualError(t, resp.DecodeResult(target), "secretsstore: invalid result: must be a non-nil pointer")
+	}
+	assert.EqualError(t, resp.DecodeResult(new(refusing)), "secretsstore: invalid response: cannot be decoded")
 	large := &secretsstore.Response{Body: []byte(`{"result":[` + strings.Repeat("{},", 100_001) + `{}]}`)}
 	assert.Equal(t, []string{"ErrResponseTooLarge"}, matches(large.DecodeResult(new(any))))
 }
+
+// A refusing cannot be decoded from any JSON.
+type refusing struct{}
+
+func (*refusing) UnmarshalJSON([]byte) error { return errors.New("quotes its input") }
 
 // FuzzDoPath checks that no path leaves the base URL.
 func FuzzDoPath(f *testing.F) {

@@ -25,23 +25,28 @@
 //
 // Use [errors.Is] with [ErrSecretNotFound], [ErrForbidden], [ErrRateLimited] and the
 // other sentinels to find out which error it is. An invalid argument is an
-// [*ArgumentError], and nothing is sent. A call without a response is a
+// [*ArgumentError], and nothing is sent. A failure without a response is a
 // [*RequestError]. A successful response that cannot be decoded is a [*ResponseError].
 // A write that failed but may have been applied matches [ErrOutcomeUnknown].
 // [Retryable] reports whether repeating a call later may succeed.
 //
 // # Retries and rate limits
 //
-// Idempotent calls are retried with exponential backoff and full jitter; see
-// [RetryPolicy]. The client reads the API's rate-limit headers. It holds requests back
-// while none remain, and after a 429 until its Retry-After has passed. All goroutines
-// that share a client share this state.
+// A call is one operation of the API, including its retries. Each request that it sends is
+// an attempt. All, FindByName, Upsert, Ensure, WaitActive and PatchEach make several calls.
+//
+// A call is retried, with exponential backoff and full jitter, if repeating it is safe; see
+// [RetryPolicy]. The client reads the API's rate-limit headers. It delays requests while
+// the API allows none, and after a 429 until its Retry-After has passed, at most 5 minutes.
+// Goroutines that share a client share this state, and so do the clients that
+// [Client.With] returns.
 //
 // # Secrets
 //
-// Values and credentials never appear in errors, logs, JSON or the output of package
-// fmt; see [SecretValue]. Redirects are never followed. Plain http is allowed for
-// loopback addresses only.
+// Values and credentials are redacted in errors, in log records and in the output of
+// packages fmt and encoding/json; see [SecretValue]. Header and Body of a [Response] are
+// not redacted. Redirects are never followed. Plain http is allowed for loopback addresses
+// only.
 //
 // # Testing
 //

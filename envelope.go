@@ -17,8 +17,8 @@ type envelope[T any] struct {
 	Result *T `json:"result"`
 }
 
-// An envelopeInfo is an envelope without its result. Only Success decides; the rest is
-// decoded whatever its shape.
+// An envelopeInfo is an envelope without its result. Only Success determines whether a call
+// succeeded; the other fields accept any JSON.
 type envelopeInfo struct {
 	Success    *bool      `json:"success"`
 	Errors     details    `json:"errors"`
@@ -31,7 +31,7 @@ type payload interface {
 	info() *envelopeInfo
 	reset()          // for a further attempt
 	required() bool  // whether a success must have a body
-	complete() error // what the result of a success lacks
+	complete() error // non-nil if the result of a success lacks something required
 }
 
 func (e *envelopeInfo) info() *envelopeInfo { return e }
@@ -46,7 +46,7 @@ func (e *envelope[T]) complete() error {
 	return complete(e.Result)
 }
 
-// complete returns what a result or an item of a list lacks.
+// complete returns an error if a result or an item of a list lacks a required field.
 func complete(result any) error { return result.(interface{ complete() error }).complete() }
 
 // A listEnvelope is the envelope of a list. null is an empty list.
@@ -57,7 +57,7 @@ type listEnvelope[T any] struct {
 	atLeast int // the number of items that the result must have
 }
 
-// reset sets Result so that null and a missing result differ afterwards.
+// reset sets Result so that null can be told from a missing result.
 func (e *listEnvelope[T]) reset()       { *e = listEnvelope[T]{Result: new([]*T), atLeast: e.atLeast} }
 func (*listEnvelope[T]) required() bool { return true }
 
@@ -108,7 +108,7 @@ const maxValues = 100_000
 // checkSize counts commas, one of which follows each value of a list but the last.
 func checkSize(body []byte) error {
 	if len(body) > maxValues && bytes.Count(body, []byte{','}) > maxValues {
-		return fmt.Errorf("%w: more than %d values", ErrResponseTooLarge, maxValues)
+		return fmt.Errorf("%w: more than %d commas", ErrResponseTooLarge, maxValues)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func jsonError(err error) error {
 		kind, _, _ := strings.Cut(mismatch.Value, " ")
 		return fmt.Errorf("unexpected JSON %s at byte %d", kind, mismatch.Offset)
 	}
-	return errors.New("invalid JSON")
+	return errors.New("cannot be decoded") // an error of the caller's own type
 }
 
 // decodeResult decodes a result, which is required, into v.
@@ -166,7 +166,7 @@ func (r *resultInfo) UnmarshalJSON(b []byte) error {
 // objects or strings, or something else, which is kept as text.
 type details []Detail
 
-// The bounds of what a response can make us keep and show.
+// Limits of the response data that is kept and shown.
 const (
 	maxDetails    = 100
 	maxChain      = 8       // levels

@@ -14,31 +14,34 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/internal/redact"
 )
 
-// Errors that an [*APIError] matches, for use with [errors.Is]. The word in the API's
-// message decides, then its code, then the HTTP status.
+// Errors that an [*APIError] matches, for use with [errors.Is]. A status of 429, or of 500
+// and more, decides. Otherwise the first word of the API's message decides, such as
+// secret_not_found, then its code, then the status.
 var (
 	// ErrUnauthorized reports credentials that are missing, malformed or unknown.
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrForbidden reports credentials without the required permission.
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound reports that the secret or the store does not exist.
+	// ErrNotFound reports that the secret or the store does not exist or, for Do, another
+	// resource.
 	ErrNotFound = errors.New("not found")
 	// ErrSecretNotFound reports that the secret does not exist. It matches ErrNotFound.
 	ErrSecretNotFound = fmt.Errorf("secret %w", ErrNotFound)
 	// ErrStoreNotFound reports that the store does not exist. It matches ErrNotFound.
 	ErrStoreNotFound = fmt.Errorf("store %w", ErrNotFound)
-	// ErrAlreadyExists reports a name that is taken.
+	// ErrAlreadyExists reports a name that is already in use.
 	ErrAlreadyExists = errors.New("already exists")
 	// ErrStoreNotEmpty reports a delete, without Force, of a store that has secrets.
 	ErrStoreNotEmpty = errors.New("store not empty")
 	// ErrConflict reports a 409 that has no more specific error.
 	ErrConflict = errors.New("conflict")
-	// ErrQuotaExceeded reports that the account has the maximum of stores or secrets.
+	// ErrQuotaExceeded reports that the account has its maximum number of stores or secrets.
 	ErrQuotaExceeded = errors.New("quota exceeded")
-	// ErrRateLimited reports too many requests. A [*WaitError] and the errors of a
-	// [Limiter] match it too.
+	// ErrRateLimited reports too many requests. A [*WaitError] matches it too, and so do the
+	// errors of a [Limiter] unless the context has ended.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrInvalidRequest reports a request that the API rejects as invalid.
+	// ErrInvalidRequest reports a request that the API rejects as invalid. It also reports
+	// any other 4xx status, such as a gateway's 404 page.
 	ErrInvalidRequest = errors.New("invalid request")
 	// ErrServer reports a status of 500 or more.
 	ErrServer = errors.New("server error")
@@ -48,25 +51,27 @@ var (
 var (
 	// ErrInvalidArgument reports an invalid argument; see [ArgumentError].
 	ErrInvalidArgument = errors.New("invalid argument")
-	// ErrNoCredentials reports that there are no credentials.
+	// ErrNoCredentials reports that no credentials are set, or that a token, an email or a
+	// key is empty.
 	ErrNoCredentials = errors.New("no credentials")
-	// ErrOutcomeUnknown reports a write that failed but may have been applied. Callers
-	// must find out, with a Get or FindByName, before they repeat a create or duplicate.
+	// ErrOutcomeUnknown reports a write that failed but may have been applied. Before
+	// repeating a create or duplicate, callers must check with FindByName whether it was.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrResponseTooLarge reports a successful response of more than 8 MiB or more than
-	// 100,000 values.
+	// ErrResponseTooLarge reports a successful response of more than 8 MiB or with more than
+	// 100,000 commas, which bound the number of its values.
 	ErrResponseTooLarge = errors.New("response too large")
-	// ErrInvalidResponse reports a successful response that cannot be decoded, or a list
-	// that does not end.
+	// ErrInvalidResponse reports a successful response that cannot be decoded or is
+	// incomplete, or a list that repeats itself or has more than 10,000 pages.
 	ErrInvalidResponse = errors.New("invalid response")
-	// ErrAttemptTimeout reports an attempt that exceeded [WithAttemptTimeout].
+	// ErrAttemptTimeout reports an attempt that exceeded its timeout; see
+	// [WithAttemptTimeout].
 	ErrAttemptTimeout = errors.New("attempt timed out")
 )
 
 // An ArgumentError reports an invalid argument. Nothing was sent. It matches
 // [ErrInvalidArgument].
 type ArgumentError struct {
-	Argument string // by the API's name: store_id, value, secrets[3].name
+	Argument string // the API's name, such as store_id or secrets[3].name; or that of an option, header or variable
 	Reason   string
 }
 
@@ -82,15 +87,16 @@ func invalid(argument, reason string) error {
 	return &ArgumentError{Argument: argument, Reason: reason}
 }
 
-// An APIError is a response that is not a success: success:false at any status, or any
+// An APIError reports a response that is not a success: success:false at any status, or any
 // status other than 2xx. Use [errors.Is] with [ErrSecretNotFound] and the other
 // sentinels to find out which error it is.
 //
-// A text of the server that contains a credential or secret value of the call is replaced
-// with [REDACTED].
+// Server text that contains a credential, a WithHeader value or a secret value of the call
+// is replaced with [REDACTED]. Secrets shorter than 4 bytes are not searched for.
 //
 // API reference: https://developers.cloudflare.com/fundamentals/api/troubleshooting/
 type APIError struct {
+	// StatusCode is the HTTP status.
 	StatusCode int
 	// Errors and Messages hold at most 100 entries, with 8 levels of error_chain and 4 KiB
 	// of each text.
@@ -100,7 +106,7 @@ type APIError struct {
 	Method, Path string
 	// RayID identifies the request for Cloudflare's support; "" if unknown.
 	RayID string
-	// RetryAfter is how long the API asks to wait; 0 if it does not.
+	// RetryAfter is how long the API asks to wait, at most 24 h; 0 if it does not.
 	RetryAfter time.Duration
 	// RateLimit is nil if the response announced none.
 	RateLimit *RateLimit
@@ -127,7 +133,8 @@ const (
 	maxShownText   = 300 // bytes
 )
 
-// Error returns the request, the status, the API's errors and what to do next.
+// Error returns the request, the status and the API's errors. For a redirect and for
+// credentials that are refused, it says what to do next.
 func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "secretsstore: %s %s: %s", e.Method, e.Path, statusText(e.StatusCode))
@@ -191,7 +198,7 @@ func statusText(status int) string {
 
 func attemptsText(n int) string { return strconv.Itoa(n) + " attempts" }
 
-// A ResponseError is a successful response that cannot be decoded. It matches
+// A ResponseError reports a successful response that cannot be decoded. It matches
 // [ErrInvalidResponse] or [ErrResponseTooLarge], and the reason why the body could not be
 // read, such as [io.ErrUnexpectedEOF] or [ErrAttemptTimeout].
 type ResponseError struct {
@@ -220,11 +227,13 @@ func (e *ResponseError) Error() string {
 // Unwrap returns e.Err.
 func (e *ResponseError) Unwrap() error { return e.Err }
 
-// A RequestError is a call that received no response: the connection failed, an attempt
-// timed out, the context ended, or a limiter or token source returned an error.
+// A RequestError reports an attempt without a response, or a call that ended before an
+// attempt: the connection failed, the attempt timed out, the context ended, or a limiter or
+// token source returned an error. If an earlier attempt failed with a response, [errors.As]
+// also finds its [*APIError].
 type RequestError struct {
 	Method, Path string // Path is relative to the base URL
-	Attempts     int    // 0: the call ended before the first attempt
+	Attempts     int    // 0 if the call ended before the first attempt
 	Err          error
 
 	state sentState
@@ -248,7 +257,7 @@ type sentState int
 const (
 	requestEnded   sentState = iota // a layer ended the call before the attempt
 	requestUnsent                   // nothing was sent: there was no connection
-	requestRefused                  // nothing was sent, and nothing will be: untrusted certificate, proxy authentication
+	requestRefused                  // nothing was sent, and a retry would fail too: untrusted certificate, proxy authentication
 	requestSent                     // the request may have reached the server
 )
 
@@ -291,15 +300,14 @@ type outcomeError struct {
 func (e *outcomeError) Error() string {
 	s := fmt.Sprintf("%v: %v: the request may have been applied", e.err, ErrOutcomeUnknown)
 	if !e.idempotent {
-		s += ", check before repeating it"
+		s += ", check whether it was before repeating it"
 	}
 	return s
 }
 func (e *outcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.err} }
 
-// An opaqueError has a text of its own instead of that of its cause, which can quote the
-// server. The cause is in a closure, which dumpers do not print. It is that of a transport,
-// while no context has ended: a dialer's timeout matches context.DeadlineExceeded too.
+// An opaqueError replaces the text of an error that may quote the server. The error is in a
+// closure, which dumpers do not print.
 type opaqueError struct {
 	text  string
 	cause func() error
@@ -312,8 +320,8 @@ func opaque(text string, err error) error {
 func (e *opaqueError) Error() string      { return e.text }
 func (e *opaqueError) As(target any) bool { return errors.As(e.cause(), target) }
 
-// Is reports whether the cause matches target. It does not match the errors of contexts, as
-// a timeout of package net does: those tell that the caller's context has ended.
+// Is reports whether the cause matches target, other than the errors of contexts: a
+// dialer's timeout matches context.DeadlineExceeded although no context has ended.
 func (e *opaqueError) Is(target error) bool {
 	return target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.cause(), target)
 }

@@ -307,7 +307,7 @@ func ExampleAPIError() {
 	case errors.As(err, &apiErr):
 		fmt.Println(apiErr.StatusCode, apiErr.Errors, apiErr.RayID)
 	case err != nil:
-		fmt.Println("no response:", err)
+		fmt.Println("the call failed:", err)
 	}
 	// Output: the secret does not exist
 }

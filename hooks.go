@@ -9,7 +9,7 @@ import (
 // in which they were added, and done hooks in reverse order. A start hook may return a
 // derived context, in which the call or attempt then runs; nil keeps the current one. A
 // nil field is skipped. Hooks run in the goroutine of the call and must be safe for
-// concurrent use. A call with an invalid argument is not observed.
+// concurrent use. No hook runs for a call with an invalid argument.
 type Hooks struct {
 	CallStart    func(context.Context, CallStart) context.Context
 	CallDone     func(context.Context, CallDone)
@@ -26,8 +26,8 @@ type CallStart struct {
 // A CallDone describes a call that has ended.
 type CallDone struct {
 	Method, Route string
-	StatusCode    int // of the last response; 0: none
-	Attempts      int
+	StatusCode    int           // of the last response; 0 if there is none
+	Attempts      int           // 0 if the call ended before the first attempt
 	Duration      time.Duration // includes waits
 	Err           error
 }
@@ -36,18 +36,18 @@ type CallDone struct {
 type AttemptStart struct {
 	Method, Route string
 	Attempt       int           // from 1
-	Waited        time.Duration // for a retry, the rate limit or the limiter, since the previous attempt
+	Waited        time.Duration // time spent waiting for a retry, the rate limit and the Limiter since the previous attempt
 }
 
 // An AttemptDone describes an attempt that has ended.
 type AttemptDone struct {
 	Method, Route string
 	Attempt       int
-	StatusCode    int // 0: no response
-	Waited        time.Duration
+	StatusCode    int           // 0 if there is no response
+	Waited        time.Duration // as in AttemptStart
 	Duration      time.Duration // without Waited
-	RateLimit     *RateLimit    // nil: none was announced
-	Err           error         // non-nil if no complete response was received
+	RateLimit     *RateLimit    // nil if none was announced
+	Err           error         // nil if a complete response was received, whatever its status
 }
 
 func callHooks(hooks []Hooks) layer {

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// A Limiter is waited for before every attempt. *rate.Limiter of golang.org/x/time/rate
-// implements it. Wait returns nil when the request may be sent. Its error ends the call
-// and matches [ErrRateLimited], unless the context has ended. A limiter that knows how
-// long to wait should return a [*WaitError]. It must be safe for concurrent use.
+// A Limiter limits the rate of attempts: the client calls Wait before each of them.
+// *rate.Limiter of golang.org/x/time/rate implements it. Wait returns nil when the request
+// may be sent. An error ends the call and matches [ErrRateLimited], unless the context has
+// ended. A limiter that knows how long to wait should return a [*WaitError]. MaxWait of
+// [RetryPolicy] does not apply; only the context bounds Wait. Wait must be safe for
+// concurrent use.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-querystring/query"
 )
 
-// An Order is the field that a list is sorted by. The API's default is the time of
-// creation. Stores have neither a comment nor a status.
+// An Order is the field that a list is sorted by. The API's default is OrderCreated.
+// OrderComment and OrderStatus are for secrets only.
 type Order string
 
 // The orders that are documented.
@@ -31,20 +31,22 @@ const (
 	Descending Direction = "desc"
 )
 
-// SecretListOptions select the secrets of a list. Zero fields are not sent.
+// SecretListOptions select the secrets of a list. Zero fields are not sent. Negative numbers
+// and a scope with a comma return [ErrInvalidArgument].
 type SecretListOptions struct {
-	Page      int       `url:"page,omitempty"`     // from 1
-	PerPage   int       `url:"per_page,omitempty"` // 0: 20 by List, 100 by All; the API's maximum is 100
+	Page      int       `url:"page,omitempty"`     // from 1; 0 means 1
+	PerPage   int       `url:"per_page,omitempty"` // 0 means 20 for List and 100 for All; the API's maximum is 100
 	Order     Order     `url:"order,omitempty"`
 	Direction Direction `url:"direction,omitempty"`
-	Search    string    `url:"search,omitempty"`       // a part of the name or of the comment
-	Scopes    []Scope   `url:"scopes,comma,omitempty"` // those that the secrets have
+	Search    string    `url:"search,omitempty"`       // selects secrets whose name or comment contains it
+	Scopes    []Scope   `url:"scopes,comma,omitempty"` // selects secrets with these scopes; the API does not say whether with one or all
 }
 
-// StoreListOptions select the stores of a list. Zero fields are not sent.
+// StoreListOptions select the stores of a list. Zero fields are not sent. Negative numbers
+// return [ErrInvalidArgument].
 type StoreListOptions struct {
-	Page      int       `url:"page,omitempty"`     // from 1
-	PerPage   int       `url:"per_page,omitempty"` // 0: 20 by List, 100 by All; the API's maximum is 100
+	Page      int       `url:"page,omitempty"`     // from 1; 0 means 1
+	PerPage   int       `url:"per_page,omitempty"` // 0 means 20 for List and 100 for All; the API's maximum is 100
 	Order     Order     `url:"order,omitempty"`
 	Direction Direction `url:"direction,omitempty"`
 }
@@ -101,8 +103,8 @@ func (s *Secret) identity() string { return s.ID }
 func (s *Store) identity() string  { return s.ID }
 
 // allPages returns an iterator over the items of all pages from first on. It ends at a page
-// that is empty, or shorter than requested unless a hint says that there is more. Hints
-// decide nothing else: they can be wrong.
+// that is empty, or shorter than requested unless its ResultInfo says that more pages
+// follow. A ResultInfo can be wrong, so it is used for nothing else.
 func allPages[T identified](first, perPage int, fetch func(page, perPage int) ([]T, *Response, error)) iter.Seq2[T, error] {
 	first, perPage = cmp.Or(first, 1), cmp.Or(perPage, allPerPage)
 	return func(yield func(T, error) bool) {
@@ -142,9 +144,8 @@ func allPages[T identified](first, perPage int, fetch func(page, perPage int) ([
 	}
 }
 
-// hintsAtMore reports whether there is a page after this one, which is shorter than
-// requested. seen is the number of items of all pages that were read: the pages before
-// can have been as short.
+// hintsAtMore reports whether info says that pages follow this one, which is shorter than
+// requested. seen is the number of items on all pages so far, which can all be short.
 func hintsAtMore(info *ResultInfo, page, perPage, items, seen int) bool {
 	if info == nil {
 		return false

@@ -15,12 +15,14 @@ import (
 
 // An Option configures a [Client]. A nil Option is skipped. Of several options for the
 // same setting the last one wins, unless the option's documentation says otherwise.
-// Options without a function are comparable.
+// Options can be compared with ==, except [WithHooks], [OnResponse] and options that hold a
+// value of an uncomparable type, such as a [TokenSourceFunc].
 type Option interface{ applyClient(*config) error }
 
 // A RequestOption configures one call. Passed to [NewClient] or [Client.With], it is the
-// default for every call, which the options of a call replace. A nil RequestOption is
-// skipped.
+// default for every call. An option of a call replaces the default: WithHeader per key,
+// WithRetryPolicy per non-zero field. OnResponse functions are added. A nil RequestOption
+// is skipped.
 type RequestOption interface {
 	Option
 	applyCall(*callOptions) error
@@ -78,7 +80,7 @@ func (o callOptions) with(opts []RequestOption) callOptions {
 type apiTokenOption struct{ token SecretValue }
 
 // WithAPIToken authenticates with an API token, which needs the permission Secrets Store
-// Read or Secrets Store Write. An empty token is [ErrNoCredentials]. Of several options
+// Read or Secrets Store Write. An empty token causes [ErrNoCredentials]. Of several options
 // with credentials the last one wins.
 //
 // API reference: https://developers.cloudflare.com/fundamentals/api/get-started/create-token/
@@ -95,7 +97,7 @@ type apiKeyOption struct {
 }
 
 // WithAPIKey authenticates with the email of a user and that user's global API key. The
-// key has all permissions of the user; prefer [WithAPIToken]. An empty email or key is
+// key has all permissions of the user; prefer [WithAPIToken]. An empty email or key causes
 // [ErrNoCredentials].
 //
 // API reference: https://developers.cloudflare.com/fundamentals/api/get-started/keys/
@@ -108,9 +110,9 @@ func (o apiKeyOption) applyClient(c *config) (err error) {
 
 type tokenSourceOption struct{ source TokenSource }
 
-// WithTokenSource authenticates with the API tokens that src returns. It is asked before
-// every attempt, and again after an [ErrUnauthorized]; see [TokenSource]. A nil src is
-// [ErrNoCredentials].
+// WithTokenSource authenticates with the API tokens that src returns. The client calls
+// src.Token before every attempt, and again after an attempt that failed with
+// [ErrUnauthorized]; see [TokenSource]. A nil src causes [ErrNoCredentials].
 func WithTokenSource(src TokenSource) Option { return tokenSourceOption{src} }
 
 func (o tokenSourceOption) applyClient(c *config) error {
@@ -123,16 +125,17 @@ func (o tokenSourceOption) applyClient(c *config) error {
 
 type withoutEnvironmentOption struct{}
 
-// WithoutEnvironment disables the environment variables that [NewClient] reads. Use it in
-// programs that act for several tenants.
+// WithoutEnvironment makes [NewClient] ignore the environment variables that it reads. Use
+// it in programs that act for several tenants. It does not affect the proxy variables that
+// net/http reads.
 func WithoutEnvironment() Option { return withoutEnvironmentOption{} }
 
 func (withoutEnvironmentOption) applyClient(c *config) error { c.noEnvironment = true; return nil }
 
 type baseURLOption struct{ rawURL string }
 
-// WithBaseURL sets the base URL of the API, [DefaultBaseURL] by default. It must be https,
-// or http with a loopback address, without a user, query or fragment. A trailing slash is
+// WithBaseURL sets the base URL of the API, [DefaultBaseURL] by default. It must use https,
+// or http with a loopback host, and have no user, query or fragment. A trailing slash is
 // ignored.
 func WithBaseURL(rawURL string) Option { return baseURLOption{rawURL} }
 
@@ -150,16 +153,18 @@ func parseBaseURL(argument, rawURL string) (*url.URL, error) {
 	if reason := grammar.BaseURL(u); reason != "" {
 		return nil, invalid(argument, reason)
 	}
-	u.Host = strings.ToLower(u.Host) // net/http would send what is for LOCALHOST to a proxy
+	u.Host = strings.ToLower(u.Host) // net/http would send requests for LOCALHOST to a proxy
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
 }
 
 type httpClientOption struct{ client *http.Client }
 
-// WithHTTPClient sends requests through the Transport of hc, [http.DefaultTransport] if it
-// is nil. If hc.Timeout is shorter than the attempt timeout, it replaces it. Jar and
-// CheckRedirect are ignored: the client stores no cookies and follows no redirects.
+// WithHTTPClient sends requests through hc.Transport, or [http.DefaultTransport] if that is
+// nil. If hc.Timeout is positive and shorter than the attempt timeout, it limits each
+// attempt instead. Jar and CheckRedirect are ignored: the client stores no cookies and
+// follows no redirects. A nil hc and a negative Timeout are invalid. Without this option,
+// the client has a transport of its own.
 func WithHTTPClient(hc *http.Client) Option { return httpClientOption{hc} }
 
 func (o httpClientOption) applyClient(c *config) error {
@@ -178,8 +183,9 @@ func (o httpClientOption) applyClient(c *config) error {
 
 type userAgentOption struct{ product string }
 
-// WithUserAgent puts product, such as "deployer/1.4", in front of the library's own
-// product in the User-Agent header. It may be repeated; products keep their order.
+// WithUserAgent puts product, such as "deployer/1.4", in front of the library's own,
+// "secretsstore-go/" and its version, in the User-Agent header. It may be repeated; products
+// keep their order. An empty product is skipped.
 func WithUserAgent(product string) Option { return userAgentOption{product} }
 
 func (o userAgentOption) applyClient(c *config) error {
@@ -199,8 +205,8 @@ func (c *config) userAgent() string {
 type limiterOption struct{ limiter Limiter }
 
 // WithLimiter calls l.Wait before every attempt, in addition to pacing by the API's
-// rate-limit headers. Use it for a limit that several processes share. nil removes the
-// limiter.
+// rate-limit headers. Use it for a limit that several processes share. If l is nil, there is
+// no limiter.
 func WithLimiter(l Limiter) Option { return limiterOption{l} }
 
 func (o limiterOption) applyClient(c *config) error { c.limiter = o.limiter; return nil }
@@ -215,9 +221,12 @@ func (withoutPacingOption) applyClient(c *config) error { c.noPacing = true; ret
 
 type loggerOption struct{ logger *slog.Logger }
 
-// WithLogger logs each attempt at Debug, with the message "secretsstore: attempt", and
-// each wait of a call before it starts at Warn, with the message "secretsstore: waiting".
-// Records contain no header and no body. nil removes the logger.
+// WithLogger logs each attempt at Debug, with the message "secretsstore: attempt" and the
+// attributes method, path, attempt, status, duration, ray_id and error. It logs each wait
+// for a retry or the rate limit, before it starts, at Warn, with the message "secretsstore:
+// waiting" and the attributes method, path, attempt, wait and reason. A wait for requests in
+// flight is logged as 0. The path contains ids; records contain no other header than the
+// ray id, and no body. If l is nil, nothing is logged.
 func WithLogger(l *slog.Logger) Option { return loggerOption{l} }
 
 func (o loggerOption) applyClient(c *config) error { c.logger = o.logger; return nil }
@@ -231,8 +240,8 @@ func (o hooksOption) applyClient(c *config) error { c.hooks = append(c.hooks, o.
 
 type accountIDOption struct{ id string }
 
-// WithAccountID sets the account. An empty id is [ErrInvalidArgument], never the default
-// account.
+// WithAccountID sets the id of the account: 1 to 128 letters, digits, "-" and "_". An empty
+// id returns [ErrInvalidArgument]; it does not mean the default account.
 func WithAccountID(id string) RequestOption { return accountIDOption{id} }
 
 func (o accountIDOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
@@ -247,9 +256,10 @@ type headerOption struct {
 	value SecretValue
 }
 
-// WithHeader sets a header of the requests, such as the authorization of a gateway. Its
-// value is redacted like a credential. Headers that authenticate or frame a request
-// (Authorization, X-Auth-*, Host, Content-Length and similar) are [ErrInvalidArgument].
+// WithHeader sets a header of the requests, such as the authorization of a gateway. It
+// replaces an earlier value, including the client's own User-Agent, Accept or Content-Type.
+// The value is redacted like a credential. Headers that authenticate or frame a request
+// (Authorization, X-Auth-*, Host, Content-Length and similar) return [ErrInvalidArgument].
 func WithHeader(key, value string) RequestOption { return headerOption{key, NewSecretValue(value)} }
 
 func (o headerOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
@@ -260,7 +270,7 @@ func (o headerOption) applyCall(call *callOptions) error {
 	}
 	name, value := http.CanonicalHeaderKey(o.key), o.value.Reveal()
 	if grammar.IsReserved(name) {
-		return invalid("header "+name, "set by the client")
+		return invalid("header "+name, "reserved, cannot be set")
 	}
 	if reason := grammar.HeaderValue(value); reason != "" {
 		return invalid("header "+name, reason)
@@ -289,9 +299,10 @@ func (o retryPolicyOption) applyCall(call *callOptions) error {
 
 type attemptTimeoutOption struct{ timeout time.Duration }
 
-// WithAttemptTimeout limits each attempt, from sending the request to reading the whole
-// response. 0 means the default of 30 s. An attempt that exceeds it fails with
-// [ErrAttemptTimeout] and may be retried; the context limits the call.
+// WithAttemptTimeout limits each attempt, from connecting to reading the whole response. An
+// attempt that exceeds it fails with [ErrAttemptTimeout] and may be retried; the context
+// limits the call. 0 means the default of 30 s, also in place of the client's value. A
+// negative d returns [ErrInvalidArgument].
 func WithAttemptTimeout(d time.Duration) RequestOption { return attemptTimeoutOption{d} }
 
 func (o attemptTimeoutOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }
@@ -306,9 +317,10 @@ func (o attemptTimeoutOption) applyCall(call *callOptions) error {
 
 type onResponseOption struct{ f func(*Response) }
 
-// OnResponse calls f with every response, including those that are errors or are retried,
-// and those that All, Upsert or PatchEach receive. It may be repeated: all functions run,
-// the client's first. PatchEach calls f concurrently. A nil f is skipped.
+// OnResponse calls f with every response, also of attempts that fail or are retried, and
+// within All, Upsert or PatchEach. It may be repeated: all functions run, the client's
+// first. f runs in the goroutine of the call, so PatchEach calls it concurrently. f must not
+// change the Response. A nil f is skipped.
 func OnResponse(f func(*Response)) RequestOption { return onResponseOption{f} }
 
 func (o onResponseOption) applyClient(c *config) error { return o.applyCall(&c.defaults) }

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
 )
 
-// pacing holds requests back while the API has none remaining, and after a 429.
+// pacing delays requests while the API allows none, and after a 429.
 func pacing(gate *ratelimit.Gate) layer {
 	if gate == nil {
 		return nil
@@ -36,11 +36,11 @@ func (c *call) enter(ctx context.Context, gate *ratelimit.Gate) error {
 		}
 		switch {
 		case longest < 0:
-			return &WaitError{Wait: wait}
+			return &WaitError{Wait: wait, limit: ", and waiting is disabled"}
 		case wait > longest:
 			return &WaitError{Wait: wait, limit: ", which exceeds the maximum wait of " + longest.String()}
 		case changed != nil && left <= 0:
-			return &WaitError{limit: ", for longer than the maximum wait of " + longest.String()}
+			return &WaitError{limit: ", and none ended within the maximum wait of " + longest.String()}
 		case changed == nil && !endsBefore(ctx, wait):
 			return &WaitError{Wait: wait, limit: ", after the context's deadline"}
 		}

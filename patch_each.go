@@ -13,7 +13,7 @@ import (
 
 // A PatchItem is one of the patches of [SecretsService.PatchEach].
 type PatchItem struct {
-	AccountID string // "": the client's
+	AccountID string // "" means the client's account
 	StoreID   string
 	SecretID  string
 	Patch     SecretPatch
@@ -21,7 +21,7 @@ type PatchItem struct {
 
 // A PatchResult is the result of a [PatchItem].
 type PatchResult struct {
-	Index    int // the position of Item in patches; -1: an argument of PatchEach is invalid
+	Index    int // the position of Item in patches; -1 if an argument of PatchEach is invalid
 	Item     PatchItem
 	Secret   *Secret   // nil if Err is non-nil
 	Response *Response // nil if no response was received
@@ -30,25 +30,25 @@ type PatchResult struct {
 
 // PatchEachOptions are the options of [SecretsService.PatchEach].
 type PatchEachOptions struct {
-	Concurrency int // the maximum number of patches in flight; 0: 8
+	Concurrency int // the maximum number of patches in flight; 0 means 8
 }
 
 const defaultConcurrency = 8
 
 // PatchEach patches many secrets. It reads patches lazily, keeps at most Concurrency in
 // flight, and yields results in completion order. Two patches of one secret run in any
-// order. nil options mean the defaults. Only ctx bounds the waits for the rate limit, unless
-// an option sets MaxWait.
+// order. If each is nil, Concurrency is 8. Only ctx bounds the waits for the rate limit and
+// for Retry-After, unless an option sets MaxWait.
 //
 // The error of a patch does not affect the others. After two results that match
 // [ErrUnauthorized] without a success in between, and after ctx has ended, PatchEach reads
 // no more patches. Patches in flight still yield their results.
 //
-// To stop gracefully, end the sequence. To abort, cancel ctx: patches in flight then match
-// [ErrOutcomeUnknown]. Breaking out of the loop cancels the patches in flight and waits for
-// them, and for the sequence if it is blocked. The sequence runs in another goroutine than
-// the loop. A panic in it, or in other code of the caller's, surfaces in the caller's
-// goroutine.
+// To stop gracefully, end the sequence. To abort, cancel ctx: the errors of patches in flight
+// match [ErrOutcomeUnknown] if they may have been applied. Breaking out of the loop cancels
+// the patches in flight and waits for them, and for the sequence if it is blocked. The
+// sequence runs in a different goroutine from the loop. A panic in it, or in other code of
+// the caller, propagates to the caller's goroutine.
 //
 // An invalid argument of PatchEach itself yields one result, with Index -1.
 func (s *SecretsService) PatchEach(ctx context.Context, patches iter.Seq[PatchItem], each *PatchEachOptions, opts ...RequestOption) iter.Seq[PatchResult] {
@@ -87,7 +87,7 @@ func (s *SecretsService) checkPatchEach(ctx context.Context, patches iter.Seq[Pa
 	}
 	switch {
 	case ctx == nil:
-		return 0, invalid("ctx", "must not be nil")
+		return 0, invalid("context", "must not be nil")
 	case patches == nil:
 		return 0, invalid("patches", "must not be nil")
 	case concurrency < 0:
@@ -97,7 +97,7 @@ func (s *SecretsService) checkPatchEach(ctx context.Context, patches iter.Seq[Pa
 	return cmp.Or(concurrency, defaultConcurrency), options.err
 }
 
-// A patcher is one loop over PatchEach. Its workers read the sequence themselves, one at a
+// A patcher is the state of one iteration of PatchEach. Its workers read the sequence themselves, one at a
 // time, so that nothing is read before it can be sent.
 type patcher struct {
 	secrets *SecretsService
@@ -107,7 +107,7 @@ type patcher struct {
 	results chan PatchResult
 	workers sync.WaitGroup
 	refused atomic.Int32               // results that match ErrUnauthorized since the last success
-	escaped atomic.Pointer[workerExit] // the first
+	escaped atomic.Pointer[workerExit] // the first early exit of a worker
 
 	lock  chan struct{} // held to use the fields below; a channel, so that synctest knows that it blocks
 	next  func() (PatchItem, bool)
@@ -115,7 +115,7 @@ type patcher struct {
 	idle  int // workers that can be started
 }
 
-// A workerExit is how user code ended a worker: by a panic or, if value is nil, by
+// A workerExit records how user code ended a worker: with a panic or, if value is nil, with
 // runtime.Goexit.
 type workerExit struct{ value any }
 
@@ -181,7 +181,8 @@ func (p *patcher) patch(result *PatchResult) {
 	}
 }
 
-// end cancels what is in flight, waits for all workers, and continues what ended one early.
+// end cancels the patches in flight, waits for all workers, and repeats the panic or Goexit
+// that ended one of them.
 func (p *patcher) end(stop func()) {
 	p.cancel()
 	for range p.results { // nobody reads these anymore

@@ -353,7 +353,7 @@ func TestPatchEachInvalidArguments(t *testing.T) {
 		want string
 		seq  iter.Seq[secretsstore.PatchResult]
 	}{
-		{want: "invalid ctx: must not be nil", seq: c.PatchEach(none, patchesOf(1), nil)},
+		{want: "invalid context: must not be nil", seq: c.PatchEach(none, patchesOf(1), nil)},
 		{want: "invalid patches: must not be nil", seq: c.PatchEach(t.Context(), nil, nil)},
 		{want: "invalid concurrency: must not be negative", seq: c.PatchEach(t.Context(), patchesOf(1), &secretsstore.PatchEachOptions{Concurrency: -1})},
 		{want: "invalid account_id: must not be empty", seq: c.PatchEach(t.Context(), patchesOf(1), nil, secretsstore.WithAccountID(""))},

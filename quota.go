@@ -12,7 +12,7 @@ import (
 // QuotaService is not usable; see [Client].
 type QuotaService struct{ core *core }
 
-// A Quota is what an account may have and has.
+// A Quota reports how many secrets an account may have and how many it has.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/quota/
 type Quota struct {
@@ -36,7 +36,7 @@ func (s *QuotaService) Get(ctx context.Context, opts ...RequestOption) (*Quota, 
 	return &Quota{Secrets: ResourceQuota{Quota: wire.Secrets.Quota.Value, Usage: wire.Secrets.Usage.Value}}, resp, nil
 }
 
-// quotaWire is a Quota on the wire.
+// quotaWire is a Quota as the API sends it.
 type quotaWire struct {
 	Secrets struct {
 		Quota lenient.Int `json:"quota"`

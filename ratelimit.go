@@ -12,13 +12,14 @@ type RateLimit struct {
 	Name      string        // "" if it is not 1 to 64 letters, digits, "-" or "_"
 	Remaining int           // requests remaining in the window
 	Quota     int           // requests per window; 0 if unknown
-	Reset     time.Duration // until the window ends, in whole seconds
+	Reset     time.Duration // from the response to the end of the window, a multiple of 1 s
 	Window    time.Duration // 0 if unknown
 }
 
-// A WaitError reports a wait for the rate limit that was not started, because it is longer
-// than MaxWait of [RetryPolicy] or would exceed the context's deadline. The request was not
-// sent. It matches [ErrRateLimited], and not [context.DeadlineExceeded].
+// A WaitError reports that the rate limit does not allow the request in time: the wait
+// would exceed MaxWait of [RetryPolicy] or the context's deadline, or no request in flight
+// ended within MaxWait. The request was not sent. A WaitError matches [ErrRateLimited] but
+// not [context.DeadlineExceeded].
 type WaitError struct {
 	Wait time.Duration // until the next request is allowed; 0 if that depends on requests in flight
 

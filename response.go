@@ -8,29 +8,33 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
 )
 
-// A Response is a response of the API, the last one of a call that was retried. It holds
-// no request and so no credential. Methods return a non-nil Response whenever one was
-// received, even if the error is non-nil. Header and Body are as the server sent them;
-// all other texts are redacted.
+// A Response describes the last response that a call received. Unlike an [http.Response] it
+// holds no request, and so no credential. Methods return a non-nil Response whenever one
+// was received, even if the error is non-nil. Header and Body are as the server sent them,
+// decompressed but not redacted; all other texts are redacted.
 type Response struct {
 	StatusCode int
 	Header     http.Header
-	Body       []byte      // at most 8 MiB
-	ResultInfo *ResultInfo // nil: the response has none
+	Body       []byte      // truncated to 8 MiB
+	ResultInfo *ResultInfo // nil if the response has none
 	Errors     []Detail    // at most 100, also those of a success
 	Messages   []Detail    // at most 100
-	RateLimit  *RateLimit  // the one with the fewest requests remaining; nil: none was announced
+	RateLimit  *RateLimit  // the one with the fewest requests remaining; nil if none was announced
 	RayID      string      // identifies the request for Cloudflare's support; "" if unknown
 	Attempts   int         // including this one
 
 	limits []ratelimit.Limit
 }
 
-// DecodeResult decodes the result in r.Body into v, a pointer, for fields that the types
-// of this package lack. A body without a result is [ErrInvalidResponse].
+// DecodeResult decodes the result in r.Body into v, a non-nil pointer, for fields that the
+// types of this package lack. A body without a result returns [ErrInvalidResponse], and one
+// with more than 100,000 commas [ErrResponseTooLarge].
 func (r *Response) DecodeResult(v any) error {
 	var env struct {
 		Result json.RawMessage `json:"result"`
+	}
+	if err := checkTarget(v); err != nil {
+		return err
 	}
 	if err := checkSize(r.Body); err != nil {
 		return fmt.Errorf("secretsstore: %w", err)
@@ -46,7 +50,7 @@ func (r *Response) DecodeResult(v any) error {
 }
 
 // A ResultInfo describes a page of a list. A number that the API did not send is 0. The
-// totals need not add up: they can ignore a search.
+// totals can ignore a search and then exceed the number of results.
 type ResultInfo struct {
 	Count      int `json:"count"` // results on this page
 	Page       int `json:"page"`  // from 1
@@ -55,13 +59,13 @@ type ResultInfo struct {
 	TotalPages int `json:"total_pages,omitempty"`
 }
 
-// A Detail is an entry of errors or messages.
+// A Detail is an entry of the errors or messages of a response.
 type Detail struct {
 	Code             int      `json:"code"`    // 0 if the API sent none; one code can stand for several errors
 	Message          string   `json:"message"` // a word such as secret_not_found, or a phrase
 	DocumentationURL string   `json:"documentation_url,omitempty"`
 	Source           Source   `json:"source,omitzero"`
-	Chain            []Detail `json:"error_chain,omitempty"` // the errors behind this one
+	Chain            []Detail `json:"error_chain,omitempty"` // the errors that caused this one
 }
 
 // A Source is the part of the request that a [Detail] is about.

@@ -17,15 +17,19 @@ import (
 // means the client's value or, if that is zero too, the default. Negative values are
 // [ErrInvalidArgument], except for MaxWait.
 //
-// Calls are retried if there is no response, if the body of a 2xx response is truncated,
-// and after status 408, 429 and 5xx except 501. GET, PUT, DELETE and Patch are idempotent
-// and are retried in all these cases. Create, BulkCreate and Duplicate are retried only if
-// the request was not applied: it was not sent, or was answered with 429 or 503.
+// A call is retried if the connection failed, if the attempt timed out, if the body of a 2xx
+// response is truncated, and after status 408, 429 and 5xx except 501. An error of the API
+// that means "rate limited" counts as 429 at any other 2xx or 4xx status. GET, PUT, DELETE
+// and [SecretsService.Patch] are idempotent and are retried in all these cases. Creates and
+// duplicates are retried only if the request was not applied: it was not sent, or its
+// response was a 429 or 503. For POST and PATCH of Do see [Client.Do]. A certificate that is
+// not trusted, a proxy that requires authentication, and errors of a [Limiter] or
+// [TokenSource] end the call.
 //
 // The delay before a retry is Retry-After if the response has one. Otherwise it is random
 // between 0 and min(MaxBackoff, BaseBackoff·2ⁿ) before retry n, counted from 0
-// (exponential backoff with full jitter). No wait is started that would exceed the
-// context's deadline.
+// (exponential backoff with full jitter). The client never starts a wait that would exceed
+// the context's deadline.
 //
 // All calls of a client share a retry budget of 500 tokens. A retry takes 5, a successful
 // call returns 1, and while fewer than 5 remain nothing is retried.
@@ -36,10 +40,11 @@ type RetryPolicy struct {
 	BaseBackoff time.Duration
 	// MaxBackoff is the upper bound of every random delay. The default is 20 s.
 	MaxBackoff time.Duration
-	// MaxWait is the longest wait for Retry-After or for the rate limit. A call that
-	// would have to wait longer fails at once. The default is 60 s; a negative value
-	// means never to wait. PatchEach and WaitActive wait until the context ends by
-	// default.
+	// MaxWait is the longest wait for Retry-After or for the rate limit. If a longer wait
+	// is needed, the call fails at once with the error of the last response or a
+	// *WaitError. The default is 60 s. If it is negative, the client never waits for
+	// either; backoff is not affected. By default, only the context bounds these waits in
+	// PatchEach and WaitActive.
 	MaxWait time.Duration
 }
 
@@ -146,7 +151,7 @@ func (c *call) prepareRetry(ctx context.Context, resp *Response, h *history, cre
 	if !c.isRetryable(resp, h.err) {
 		return false, nil
 	}
-	if err := contextError(ctx); err != nil { // before a wait is logged and paid for
+	if err := contextError(ctx); err != nil { // before a wait is logged and charged to the budget
 		return false, c.ended(err)
 	}
 	if resp != nil {
@@ -209,13 +214,13 @@ func mayBeApplied(resp *Response, err error) bool {
 	}
 }
 
-// A history is what the attempts of a call have shown so far.
+// A history records the attempts of a call.
 type history struct {
 	resp        *Response // the last response
 	err         error     // of the last attempt
 	respErr     error     // of the last attempt with a response
 	applied     bool      // an attempt may have been applied
-	unavailable bool      // an attempt was answered with 503
+	unavailable bool      // the response to an attempt was a 503
 	renewed     bool      // the token source was asked again
 }
 
@@ -235,7 +240,7 @@ func (h *history) fail(op *operation, ended error) error {
 	if h.respErr != nil && err != h.respErr {
 		err = &afterError{err: err, after: h.respErr}
 	}
-	// An earlier attempt that was answered with 503 may be what now exists.
+	// What exists may have been created by an earlier attempt whose response was a 503.
 	exists := h.unavailable && !op.idempotent && (errors.Is(err, ErrAlreadyExists) || errors.Is(err, ErrQuotaExceeded))
 	if (h.applied || exists) && op.method != http.MethodGet {
 		err = &outcomeError{err: err, idempotent: op.idempotent}

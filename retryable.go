@@ -9,7 +9,8 @@ import (
 // Retryable reports whether repeating a call later may succeed, and how long to wait at
 // least, 0 if unknown. It is meant for queues and controllers, which repeat calls after the
 // client has given up. It is false for a create, a duplicate, and a POST or PATCH of Do
-// whose outcome is unknown: callers must find out first whether it was applied.
+// whose outcome is unknown: callers must first check whether it was applied. It is also
+// false for nil and for errors of other packages.
 func Retryable(err error) (after time.Duration, ok bool) {
 	var outcome *outcomeError
 	if errors.As(err, &outcome) && !outcome.idempotent {
@@ -34,5 +35,5 @@ func Retryable(err error) (after time.Duration, ok bool) {
 	case errors.As(err, &reqErr):
 		return 0, reqErr.state != requestRefused
 	}
-	return 0, errors.Is(err, ErrRateLimited)
+	return 0, errors.Is(err, ErrRateLimited) || errors.Is(err, errPending)
 }

@@ -29,12 +29,12 @@ type Secret struct {
 	Comment  string       `json:"comment,omitempty"` // "" if there is none
 	Scopes   []Scope      `json:"scopes,omitzero"`   // the services that can use the secret; nil if the API sent none
 	Status   SecretStatus `json:"status"`
-	Created  time.Time    `json:"created"` // zero if the API sent no valid time
-	Modified time.Time    `json:"modified"`
+	Created  time.Time    `json:"created"`  // zero if the API sent no valid time
+	Modified time.Time    `json:"modified"` // zero if the API sent no valid time
 }
 
-// A Scope is a service that can use a secret. Scopes without a constant can be sent and
-// received too.
+// A Scope is a service that can use a secret. The API may accept and return scopes that have
+// no constant here.
 type Scope string
 
 // The scopes that are documented.
@@ -47,7 +47,8 @@ const (
 	ScopeWebsearch  Scope = "websearch"
 )
 
-// A SecretStatus is the status of a secret. The API may return others than the constants.
+// A SecretStatus is the status of a secret. The API may return statuses that have no constant
+// here.
 type SecretStatus string
 
 // The statuses that are documented. A new secret is pending until it has propagated, which
@@ -58,17 +59,17 @@ const (
 	SecretStatusDeleted SecretStatus = "deleted"
 )
 
-// A SecretPatch is a change of a secret. Nil and zero fields are left unchanged.
+// A SecretPatch describes a change to a secret. Nil and zero fields leave it unchanged.
 type SecretPatch struct {
 	Comment *string     `json:"comment,omitempty"` // Ptr("") clears it
 	Scopes  []Scope     `json:"scopes,omitzero"`   // replaces the list; an empty non-nil list is sent as []
 	Value   SecretValue `json:"value,omitzero"`    // 1 to MaxSecretValueSize bytes
 }
 
-// Ptr returns a pointer to v, for the fields of [SecretPatch] and [SecretUpsert].
+// Ptr returns a pointer to v, for the Comment of a [SecretPatch] or [SecretUpsert].
 func Ptr[T any](v T) *T { return &v }
 
-// A SecretCreate is a secret to be created.
+// A SecretCreate describes a secret to be created.
 type SecretCreate struct {
 	Name    string      `json:"name"` // required; letters, digits, "_" and "-"; unique in the store
 	Comment string      `json:"comment,omitempty"`
@@ -76,7 +77,7 @@ type SecretCreate struct {
 	Value   SecretValue `json:"value,omitzero"`  // required; 1 to MaxSecretValueSize bytes
 }
 
-// A SecretDuplicate is the copy that [SecretsService.Duplicate] creates.
+// A SecretDuplicate describes the copy that [SecretsService.Duplicate] creates.
 type SecretDuplicate struct {
 	Name    string  `json:"name"` // required; letters, digits, "_" and "-"; unique in the store
 	Comment string  `json:"comment,omitempty"`
@@ -86,8 +87,8 @@ type SecretDuplicate struct {
 // Patch changes the comment, scopes or value of a secret, and returns the changed secret.
 // After a change of its value it can be pending; see [SecretsService.WaitActive].
 //
-// An empty patch and an invalid value or text are [ErrInvalidArgument]. Errors of the API
-// include [ErrSecretNotFound], [ErrStoreNotFound], [ErrInvalidRequest] for an unknown
+// An empty patch, an invalid value, and a comment or scope that is not valid UTF-8 return
+// [ErrInvalidArgument]. Errors of the API include [ErrSecretNotFound], [ErrStoreNotFound], [ErrInvalidRequest] for an unknown
 // scope, [ErrUnauthorized], [ErrForbidden] and [ErrRateLimited]. A patch that failed but
 // may have been applied matches [ErrOutcomeUnknown].
 //
@@ -116,7 +117,7 @@ func (s *SecretsService) Get(ctx context.Context, storeID, secretID string, opts
 	}, opts)
 }
 
-// List returns a page of the secrets of a store. nil options mean the API's defaults.
+// List returns a page of the secrets of a store. If list is nil, the API's defaults apply.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/subresources/secrets/methods/list/
 func (s *SecretsService) List(ctx context.Context, storeID string, list *SecretListOptions, opts ...RequestOption) ([]*Secret, *Response, error) {
@@ -129,10 +130,10 @@ func (s *SecretsService) List(ctx context.Context, storeID string, list *SecretL
 	}, opts)
 }
 
-// All returns an iterator over the secrets of a store, from the page that list names. It
-// requests 100 secrets per page unless list sets PerPage. An error ends the iteration; it
-// is yielded once, with a nil secret. A list that repeats itself or has more than 10,000
-// pages is [ErrInvalidResponse].
+// All returns an iterator over the secrets of a store, from page 1 or list.Page on. It
+// requests 100 secrets per page unless list sets PerPage. If list is nil, it selects all
+// secrets. An error ends the iteration; it is yielded once, with a nil secret. A list that
+// repeats itself or has more than 10,000 pages causes [ErrInvalidResponse].
 //
 // All is not a snapshot: concurrent deletes can cause secrets to be missed. To delete the
 // secrets that All yields, collect their ids first.
@@ -150,7 +151,8 @@ func (s *SecretsService) All(ctx context.Context, storeID string, list *SecretLi
 }
 
 // FindByName returns the secret with exactly this name. It skips secrets with status
-// deleted. If there is none, the error is [ErrSecretNotFound].
+// deleted. If there is none, the error matches [ErrSecretNotFound]. FindByName lists the
+// secrets whose name or comment contains name, which can take several requests.
 func (s *SecretsService) FindByName(ctx context.Context, storeID, name string, opts ...RequestOption) (*Secret, error) {
 	if err := checkName("name", name); err != nil {
 		return nil, err
@@ -189,10 +191,10 @@ func (s *SecretsService) create(ctx context.Context, storeID string, body create
 	return created[0], resp, nil
 }
 
-// BulkCreate creates several secrets in one request. The request is not documented to be
-// atomic. BulkCreate returns the secrets that the API returned, even with an error. Fewer
-// secrets than requested are [ErrInvalidResponse]. Other errors are those of
-// [SecretsService.Create].
+// BulkCreate creates several secrets in one request. The API does not say whether it creates
+// all of them or none if one fails, so BulkCreate returns the secrets that the API returned,
+// even with an error. Fewer secrets than requested return [ErrInvalidResponse], and no
+// secrets [ErrInvalidArgument]. Other errors are those of [SecretsService.Create].
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/subresources/secrets/methods/create/
 func (s *SecretsService) BulkCreate(ctx context.Context, storeID string, secrets []SecretCreate, opts ...RequestOption) ([]*Secret, *Response, error) {
@@ -236,8 +238,9 @@ func (s *SecretsService) Duplicate(ctx context.Context, storeID, secretID string
 	}, opts)
 }
 
-// Delete deletes a secret. A retry that finds no secret succeeds if an earlier attempt may
-// have been applied. Otherwise a secret that does not exist is [ErrSecretNotFound].
+// Delete deletes a secret. If the secret does not exist, the error matches
+// [ErrSecretNotFound]. A retry that finds no secret succeeds if an earlier attempt may have
+// been applied.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/subresources/secrets/methods/delete/
 func (s *SecretsService) Delete(ctx context.Context, storeID, secretID string, opts ...RequestOption) (*Response, error) {
@@ -248,7 +251,9 @@ func (s *SecretsService) Delete(ctx context.Context, storeID, secretID string, o
 }
 
 // BulkDelete deletes several secrets in one request. If one of them does not exist, the
-// error is [ErrSecretNotFound], even on a retry.
+// error matches [ErrSecretNotFound]; the API does not say whether it then deletes the
+// others. Unlike Delete, BulkDelete also fails if an earlier attempt may have deleted them;
+// the error then matches [ErrOutcomeUnknown] too.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/subresources/secrets/methods/bulk_delete/
 func (s *SecretsService) BulkDelete(ctx context.Context, storeID string, secretIDs []string, opts ...RequestOption) (*Response, error) {
@@ -266,7 +271,7 @@ func (s *SecretsService) BulkDelete(ctx context.Context, storeID string, secretI
 	}, new(noResult), opts)
 }
 
-// patchBody is a SecretPatch on the wire. Its Value shadows that of SecretPatch, which is
+// patchBody is a SecretPatch as it is sent. Its Value shadows that of SecretPatch, which is
 // encoded as [REDACTED].
 type patchBody struct {
 	SecretPatch
@@ -290,7 +295,7 @@ func (p *SecretPatch) check(value string) error {
 	return checkScopes("scopes", p.Scopes)
 }
 
-// createBody is a SecretCreate on the wire.
+// createBody is a SecretCreate as it is sent.
 type createBody struct {
 	SecretCreate
 	Value string `json:"value"`

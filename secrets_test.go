@@ -220,14 +220,14 @@ func TestArguments(t *testing.T) {
 		{err: patch(secretsstore.SecretPatch{Scopes: []secretsstore.Scope{"workers", "\xff"}}), want: "invalid scopes: not valid UTF-8"},
 		{err: patch(secretsstore.SecretPatch{Value: value("\xff")}), want: "invalid value: not valid UTF-8"},
 		{err: patch(secretsstore.SecretPatch{Value: value(strings.Repeat("é", 32_768) + "x")}), want: "invalid value: has 65537 bytes, maximum is 65536"},
-		{err: patch(secretsstore.SecretPatch{Value: value("postgres://app:[REDACTED]@db")}), want: "invalid value: contains [REDACTED], a secret value was formatted instead of revealed"},
+		{err: patch(secretsstore.SecretPatch{Value: value("postgres://app:[REDACTED]@db")}), want: "invalid value: contains [REDACTED], pass the revealed secret value"},
 
 		{err: create(secretsstore.SecretCreate{Scopes: scopes, Value: value("v")}), want: "invalid name: must not be empty"},
 		{err: create(secretsstore.SecretCreate{Name: "\xff", Scopes: scopes, Value: value("v")}), want: "invalid name: not valid UTF-8"},
 		{err: create(secretsstore.SecretCreate{Name: "A", Value: value("v")}), want: "invalid scopes: must not be empty"},
 		{err: create(secretsstore.SecretCreate{Name: "A", Scopes: scopes}), want: "invalid value: must not be empty"},
 		{err: create(secretsstore.SecretCreate{Name: "A", Scopes: scopes, Value: value("")}), want: "invalid value: must not be empty"},
-		{err: create(secretsstore.SecretCreate{Name: "A", Scopes: scopes, Value: value("[REDACTED]")}), want: "invalid value: contains [REDACTED], a secret value was formatted instead of revealed"},
+		{err: create(secretsstore.SecretCreate{Name: "A", Scopes: scopes, Value: value("[REDACTED]")}), want: "invalid value: contains [REDACTED], pass the revealed secret value"},
 		{err: create(secretsstore.SecretCreate{Name: "A", Scopes: scopes, Value: value("v"), Comment: "\xff"}), want: "invalid comment: not valid UTF-8"},
 		{err: bulkCreate(), want: "invalid secrets: must not be empty"},
 		{err: bulkCreate(valid, secretsstore.SecretCreate{}), want: "invalid secrets[1].name: must not be empty"},
@@ -239,7 +239,7 @@ func TestArguments(t *testing.T) {
 
 		{err: upsert(secretsstore.SecretUpsert{Value: value("v")}), want: "invalid name: must not be empty"},
 		{err: upsert(secretsstore.SecretUpsert{Name: "A"}), want: "invalid value: must not be empty"},
-		{err: upsert(secretsstore.SecretUpsert{Name: "A", Value: value("[REDACTED]")}), want: "invalid value: contains [REDACTED], a secret value was formatted instead of revealed"},
+		{err: upsert(secretsstore.SecretUpsert{Name: "A", Value: value("[REDACTED]")}), want: "invalid value: contains [REDACTED], pass the revealed secret value"},
 		{err: upsert(secretsstore.SecretUpsert{Name: "A", Value: value("v"), Comment: secretsstore.Ptr("\xff")}), want: "invalid comment: not valid UTF-8"},
 
 		{err: list(secretsstore.SecretListOptions{Page: -1}), want: "invalid page: must not be negative"},

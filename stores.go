@@ -25,23 +25,23 @@ type Store struct {
 	ID        string    `json:"id"`
 	AccountID string    `json:"account_id,omitempty"` // "" if the API sent none
 	Name      string    `json:"name"`
-	Created   time.Time `json:"created"` // zero if the API sent no valid time
-	Modified  time.Time `json:"modified"`
+	Created   time.Time `json:"created"`  // zero if the API sent no valid time
+	Modified  time.Time `json:"modified"` // zero if the API sent no valid time
 }
 
-// A StoreCreate is a store to be created.
+// A StoreCreate describes a store to be created.
 type StoreCreate struct {
 	Name string `json:"name"` // required
 }
 
 // StoreDeleteOptions are the options of [StoresService.Delete].
 type StoreDeleteOptions struct {
-	// Force also deletes the secrets of the store. Without it, a store that has secrets
-	// is ErrStoreNotEmpty.
+	// Force also deletes the secrets of the store. Without it, deleting a store that has
+	// secrets returns ErrStoreNotEmpty.
 	Force bool `url:"force,omitempty"`
 }
 
-// List returns a page of the account's stores. nil options mean the API's defaults.
+// List returns a page of the account's stores. If list is nil, the API's defaults apply.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/list/
 func (s *StoresService) List(ctx context.Context, list *StoreListOptions, opts ...RequestOption) ([]*Store, *Response, error) {
@@ -52,10 +52,10 @@ func (s *StoresService) List(ctx context.Context, list *StoreListOptions, opts .
 	return doList[Store](ctx, s.core, operation{method: http.MethodGet, route: storesRoute, query: query, idempotent: true}, opts)
 }
 
-// All returns an iterator over the account's stores, from the page that list names. It
-// requests 100 stores per page unless list sets PerPage. An error ends the iteration; it
-// is yielded once, with a nil store. A list that repeats itself or has more than 10,000
-// pages is [ErrInvalidResponse].
+// All returns an iterator over the account's stores, from page 1 or list.Page on. It
+// requests 100 stores per page unless list sets PerPage. If list is nil, it selects all
+// stores. An error ends the iteration; it is yielded once, with a nil store. A list that
+// repeats itself or has more than 10,000 pages causes [ErrInvalidResponse].
 func (s *StoresService) All(ctx context.Context, list *StoreListOptions, opts ...RequestOption) iter.Seq2[*Store, error] {
 	var page StoreListOptions
 	if list != nil {
@@ -76,7 +76,7 @@ func (s *StoresService) Get(ctx context.Context, storeID string, opts ...Request
 }
 
 // FindByName returns the store with exactly this name, the oldest if there are several. If
-// there is none, the error is [ErrStoreNotFound].
+// there is none, the error matches [ErrStoreNotFound].
 func (s *StoresService) FindByName(ctx context.Context, name string, opts ...RequestOption) (*Store, error) {
 	if err := checkName("name", name); err != nil {
 		return nil, err
@@ -96,8 +96,8 @@ func (s *StoresService) FindByName(ctx context.Context, name string, opts ...Req
 	return found, nil
 }
 
-// Create creates a store. During the Secrets Store's beta an account can have one; more are
-// [ErrQuotaExceeded]. A create that failed but may have been applied matches
+// Create creates a store. During the Secrets Store's beta an account can have one store;
+// creating another returns [ErrQuotaExceeded]. A create that failed but may have been applied matches
 // [ErrOutcomeUnknown]: call FindByName before repeating it, or use Ensure.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/create/
@@ -108,9 +108,9 @@ func (s *StoresService) Create(ctx context.Context, store StoreCreate, opts ...R
 	return do[Store](ctx, s.core, operation{method: http.MethodPost, route: storesRoute, body: store, retry503: true}, opts)
 }
 
-// Delete deletes a store. nil options mean no Force. A retry that finds no store succeeds if
-// an earlier attempt may have been applied. Otherwise a store that does not exist is
-// [ErrStoreNotFound].
+// Delete deletes a store. If del is nil, Force is false. If the store does not exist, the
+// error matches [ErrStoreNotFound]. A retry that finds no store succeeds if an earlier
+// attempt may have been applied.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/delete/
 func (s *StoresService) Delete(ctx context.Context, storeID string, del *StoreDeleteOptions, opts ...RequestOption) (*Response, error) {

@@ -7,18 +7,21 @@ import (
 	"time"
 )
 
-// A SecretUpsert is a secret to be created or changed.
+// A SecretUpsert describes a secret to be created or changed.
 type SecretUpsert struct {
 	Name    string      `json:"name"`              // required
-	Comment *string     `json:"comment,omitempty"` // nil: keep the existing comment
-	Scopes  []Scope     `json:"scopes,omitzero"`   // nil: keep the existing scopes; the API may require them to create a secret
+	Comment *string     `json:"comment,omitempty"` // nil keeps the existing comment
+	Scopes  []Scope     `json:"scopes,omitzero"`   // nil keeps the existing scopes; the API may require them to create a secret
 	Value   SecretValue `json:"value,omitzero"`    // required; 1 to MaxSecretValueSize bytes
 }
 
 // Upsert patches the secret with this name or, if there is none, creates it. created reports
-// which. If the outcome of its create is unknown, Upsert looks for the secret and patches
-// it. If the name is neither found nor free, because its secret was just deleted, Upsert
-// retries for up to a minute; the error then matches [ErrAlreadyExists].
+// whether Upsert created it, also if the outcome of the create was unknown and the secret
+// was found afterwards.
+//
+// If a create fails because its outcome is unknown, or because the name of a deleted secret
+// is still in use, Upsert tries both again for up to a minute. After that, the error matches
+// [ErrOutcomeUnknown] or [ErrAlreadyExists].
 func (s *SecretsService) Upsert(ctx context.Context, storeID string, secret SecretUpsert, opts ...RequestOption) (result *Secret, created bool, err error) {
 	if err := checkName("name", secret.Name); err != nil {
 		return nil, false, err
@@ -32,7 +35,7 @@ func (s *SecretsService) Upsert(ctx context.Context, storeID string, secret Secr
 	if secret.Comment != nil {
 		body.Comment = *secret.Comment
 	}
-	if err := patch.check(value); err != nil { // its texts
+	if err := patch.check(value); err != nil { // comment and scopes
 		return nil, false, err
 	}
 	return findOrCreate(ctx, ErrSecretNotFound,
@@ -51,8 +54,10 @@ func (s *SecretsService) Upsert(ctx context.Context, storeID string, secret Secr
 }
 
 // Ensure returns the store with this name, the oldest if there are several, or creates it.
-// created reports which. An account that has its maximum of stores, none of this name, is
-// [ErrQuotaExceeded]. Ensure retries like [SecretsService.Upsert].
+// created reports whether Ensure created it. If there is no such store and the account has
+// its maximum number of stores, the error matches [ErrQuotaExceeded]. If the outcome of the
+// create is unknown, or the name is still in use, Ensure tries again for up to a minute, as
+// [SecretsService.Upsert] does.
 func (s *StoresService) Ensure(ctx context.Context, store StoreCreate, opts ...RequestOption) (result *Store, created bool, err error) {
 	return findOrCreate(ctx, ErrStoreNotFound,
 		func() (*Store, error) { return s.FindByName(ctx, store.Name, opts...) },
@@ -62,11 +67,12 @@ func (s *StoresService) Ensure(ctx context.Context, store StoreCreate, opts ...R
 		})
 }
 
-// findOrCreate calls find and, if its error is notFound, create. It repeats both while what
-// made create fail may be found next: its outcome is unknown, or the name is taken.
+// findOrCreate calls find and, if its error is notFound, create. It repeats both if create
+// fails with an unknown outcome, a name in use or an exceeded quota, since find may then
+// succeed.
 func findOrCreate[T any](ctx context.Context, notFound error, find, create func() (*T, error)) (result *T, created bool, err error) {
 	const limit = time.Minute
-	var createErr, unknown error // the last errors of create, and those whose outcome is unknown
+	var createErr, unknown error // the last error of create, and the last with an unknown outcome
 	var delay time.Duration
 	started := time.Now()
 	for {
@@ -106,7 +112,7 @@ func withUnknown(err, unknown error) error {
 	if unknown == nil || errors.Is(err, ErrOutcomeUnknown) {
 		return err
 	}
-	return fmt.Errorf("%w (after: %w)", err, opaque(trimPrefix(unknown), unknown))
+	return fmt.Errorf("%w (an earlier create: %w)", err, opaque(trimPrefix(unknown), unknown))
 }
 
 // nextDelay returns the delay after the given one: 1 s, doubling to 10 s.

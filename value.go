@@ -22,12 +22,12 @@ const MaxSecretValueSize = 65_536
 // and of failing testify assertions does not reveal it either. Equal values are equal with
 // ==. A SecretValue cannot be unmarshaled.
 //
-// NewSecretValue("") is not the zero SecretValue. Every write rejects it, so that a value
-// that was lost cannot mean "keep the current one".
+// NewSecretValue("") is not the zero SecretValue. Every write rejects it with
+// [ErrInvalidArgument], so that a missing value is not taken for "keep the current value".
 type SecretValue struct{ masked string }
 
-// key masks values, so that a dumper that reads unexported fields shows nothing. It is the
-// same for the life of the process, so that equal values are equal.
+// key masks values, so that dumpers of unexported fields do not reveal them. It is the same
+// for the life of the process, so that equal values are equal.
 var key = func() (k [sha256.Size]byte) {
 	_, _ = crand.Read(k[:]) // never fails
 	return k
@@ -37,7 +37,8 @@ var key = func() (k [sha256.Size]byte) {
 // valid UTF-8 of 1 to [MaxSecretValueSize] bytes.
 func NewSecretValue(s string) SecretValue { return SecretValue{mask(s)} }
 
-// Reveal returns the value. It is no longer protected.
+// Reveal returns the value as a plain string, which is not redacted. It returns "" for the
+// zero SecretValue.
 func (v SecretValue) Reveal() string { return unmask(v.masked) }
 
 // IsZero reports whether v is the zero SecretValue.
@@ -50,7 +51,7 @@ func (v SecretValue) Equal(w SecretValue) bool { return v == w }
 func (v SecretValue) String() string { return redact.Placeholder }
 
 // Format writes [REDACTED] for every verb.
-func (v SecretValue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Placeholder) }
+func (v SecretValue) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, redact.Placeholder) }
 
 // MarshalText returns [REDACTED].
 func (v SecretValue) MarshalText() ([]byte, error) { return []byte(redact.Placeholder), nil }
@@ -58,8 +59,8 @@ func (v SecretValue) MarshalText() ([]byte, error) { return []byte(redact.Placeh
 // LogValue returns [REDACTED].
 func (v SecretValue) LogValue() slog.Value { return slog.StringValue(redact.Placeholder) }
 
-// UnmarshalText returns an error: what was marshaled is [REDACTED], not the value.
-func (v *SecretValue) UnmarshalText([]byte) error {
+// UnmarshalText always returns an error, because MarshalText does not return the value.
+func (v *SecretValue) UnmarshalText(text []byte) error {
 	return errors.New("secretsstore: a secret value cannot be unmarshaled")
 }
 

@@ -7,11 +7,14 @@ import (
 	"time"
 )
 
+var errPending = errors.New("still pending")
+
 // WaitActive polls a secret until it is no longer pending: at once, then after 1 s,
-// doubling to 10 s. It waits until ctx ends, also for the rate limit. It returns the last
-// secret it received, even with an error. A secret with status deleted is
-// [ErrSecretNotFound]. Other statuses than pending and deleted end the wait without an
-// error.
+// doubling to 10 s. Only ctx bounds this, and the waits for the rate limit unless an option
+// sets MaxWait, so pass a context with a deadline. An error other than [ErrRateLimited] ends
+// the wait. WaitActive returns the last secret that it received, even with an error. The
+// status deleted returns [ErrSecretNotFound]; any other status but pending ends the wait
+// without an error.
 func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID string, opts ...RequestOption) (*Secret, error) {
 	opts = append([]RequestOption{unlimitedWait{}}, opts...)
 	var last *Secret
@@ -38,7 +41,7 @@ func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID strin
 		case err != nil:
 			return last, &afterError{fmt.Errorf("secretsstore: waiting for secret %s: %w", secretID, ended), err}
 		default:
-			return last, fmt.Errorf("secretsstore: secret %s is still pending: %w", secretID, ended)
+			return last, fmt.Errorf("secretsstore: secret %s is %w: %w", secretID, errPending, ended)
 		}
 	}
 }

@@ -88,6 +88,8 @@ func TestWaitActiveUntilTheContextEnds(t *testing.T) {
 		assert.EqualError(t, err, "secretsstore: secret "+secretID+" is still pending: context deadline exceeded: the deploy was aborted")
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorIs(t, err, cause)
+		_, ok := secretsstore.Retryable(err)
+		assert.True(t, ok)
 		if assert.NotNil(t, secret, "the last secret received") {
 			assert.Equal(t, secretsstore.SecretStatusPending, secret.Status)
 		}

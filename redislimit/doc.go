@@ -1,6 +1,7 @@
 // Package redislimit shares a rate limit among the processes that use the same Redis. It
 // implements [secretsstore.Limiter] with github.com/go-redis/redis_rate.
 //
+//	// concurrency is the number of calls that all processes make at a time.
 //	limiter, err := redislimit.New(rdb, "cloudflare", 1200-concurrency, 5*time.Minute)
 //	if err != nil {
 //		return err
@@ -11,10 +12,10 @@
 //
 // The API allows 1,200 requests in 5 minutes per user or token, and then responds with 429
 // for up to 5 minutes. Without a shared limit, each client reads from the headers of its
-// responses how many requests remain. That includes the requests of other processes, but
-// not those that they send at the same moment, and a new process knows nothing before its
-// first response. A few long-lived processes exceed the limit by a few requests. A fleet of
-// many or short-lived processes needs a Limiter.
+// responses how many requests remain. This number includes the requests of other processes,
+// but not those that they send at the same moment, and a new process has no number before
+// its first response. A few long-lived processes exceed the limit by a few requests. A fleet
+// of many or short-lived processes needs a Limiter.
 //
 // The number of responses with status 429 per window, measured with a limit of 1,200 requests
 // per 30 s, an API that responds after 100 ms, and processes that send as many requests as
@@ -28,43 +29,45 @@
 //
 // # Which limit
 //
-// Pass 1,200 minus the number of calls that the fleet makes at a time: those that wait and
-// those that are in flight. With 32 processes of 8 calls that is 1,200 - 256. The API counts
-// a request when it arrives. In any window it counts what was granted in that window, and
-// what was in flight when the window began. Requests that do not go through the limiter,
-// such as those of a dashboard with the same user, reduce the limit too.
+// A call that is granted in one window can arrive at the API in the next. Therefore, subtract
+// the number of calls that the fleet makes at a time, both waiting and in flight, from 1,200:
+// for 32 processes with 8 calls each, pass 1,200 - 256. Also subtract requests that do not go
+// through the limiter, such as those of a dashboard with the same user.
 //
 // # What it does
 //
-// At most limit calls are granted in any window, wherever it begins. After a pause, a burst
-// is granted at once (see [WithBurst]); all other calls are granted at an even pace of
-// limit-burst per window. The time is that of Redis, so the clocks of the processes do not
+// At most limit calls are granted in any interval of length window. After a pause, a burst
+// is granted at once (see [WithBurst]); all other calls are granted at a constant rate of
+// limit-burst per window. Redis measures the time, so the clocks of the processes do not
 // matter.
 //
-// A call makes one round trip to Redis. The reply either reserves a turn, for which Wait
-// waits locally, or refuses the call because its turn comes after the deadline. Nothing
-// polls. Only the context bounds the wait: the MaxWait of [secretsstore.RetryPolicy] does
-// not apply to limiters.
+// A call makes one round trip to Redis, and there is no polling. The reply either reserves a
+// time for the call, until which Wait waits locally, or refuses the call because that time
+// is after its deadline. Only the context bounds the wait: the MaxWait of
+// [secretsstore.RetryPolicy] does not apply to limiters.
 //
 // While Redis returns an error or does not reply, Wait returns an error, unless
-// [WithFallback] is used. The options of the Redis client decide how long that takes. Wait
-// returns when its context ends, also if Redis hangs. What go-redis has begun by then goes
-// on in the background until its ReadTimeout, for at most PoolSize calls.
+// [WithFallback] is used. The options of the Redis client determine how long that takes.
+// Wait returns when its context ends, even if Redis does not reply. Commands that are in
+// flight then continue in the background until the ReadTimeout of go-redis, at most PoolSize
+// at a time.
 //
 // # What it does not promise
 //
-//   - A Redis that loses its data does not know the calls of the last window. That costs
-//     once at most a burst, and the calls that wait at that moment. Turn appendonly on, and
-//     set maxmemory-policy to noeviction. A failover to a replica that lags loses data too.
-//   - The turn of a call is used up if its context ends or its process is killed while it
-//     waits. In the last row of the table above, that was a quarter of the limit.
-//   - Processes with a different limit, window or burst for the same key break the limit.
+//   - If Redis loses its data, the limit can be exceeded once, by at most a burst plus the
+//     calls that wait at that moment. Turn appendonly on, and set maxmemory-policy to
+//     noeviction. A failover to a replica that lags loses data too.
+//   - A call whose context ends, or whose process is killed, while it waits still counts
+//     against the limit. In the last row of the table above, that was a quarter of the limit.
+//   - Processes that use a different limit, window or burst with the same key can exceed the
+//     limit.
 //   - With [WithFallback], processes that can reach Redis get the whole limit while those
-//     that cannot use their shares. The change from Redis to the shares, and back, can cost
-//     one call per process and the calls that wait at that moment. The use of the fallback
-//     is not logged: observe errors with the hooks of go-redis.
-//   - If the clock of Redis is set forward, calls are granted earlier by as much. If it is
-//     set back, they wait longer.
+//     that cannot use their shares, so together they can exceed it. Each switch between
+//     Redis and the shares can exceed it by one call per process plus the calls that wait at
+//     that moment. The use of the fallback is not logged: observe errors with the hooks of
+//     go-redis.
+//   - If the clock of Redis jumps forward, calls are granted that much earlier. If it jumps
+//     back, they are granted that much later.
 //
 // # Measured
 //
@@ -77,8 +80,8 @@
 //   - Redis ran 1.001 scripts per call.
 //   - After Redis was killed and started again, at most 1,200 calls were made in any window
 //     with appendonly, and 1,323 without. The longest pause was 36 ms, since calls that
-//     have a turn do not need Redis.
+//     have been granted do not need Redis.
 //
-// A call that need not wait took 0.10 ms. If Redis hung, Wait returned within 3 ms of the end
-// of its context.
+// A call that did not have to wait took 0.10 ms. If Redis did not reply, Wait returned within
+// 3 ms of the end of its context.
 package redislimit

@@ -17,46 +17,52 @@ import (
 // A Limiter is a [secretsstore.Limiter] that several processes share. Create one with
 // [New]. It is safe for concurrent use.
 type Limiter struct {
-	redis     *redis_rate.Limiter
-	key       string
-	limit     redis_rate.Limit // in parts of a call
-	part      time.Duration    // limit.Period / limit.Rate
-	burst     time.Duration    // until a burst that was used up is available again
-	processes int
-	local     *rate.Limiter // nil: no fallback
+	redis *redis_rate.Limiter
+	key   string
+	limit redis_rate.Limit // in parts of a call
+	part  time.Duration    // limit.Period / limit.Rate
+	burst time.Duration    // until a burst that was used up is available again
+	local *rate.Limiter    // nil: no fallback
 }
 
 const (
-	parts    = 100     // per call, so that deadlines are compared with a hundredth of the interval between calls
-	maxParts = 1 << 30 // of the calls that wait: ten million calls
+	parts    = 100     // per call, so that deadlines are exact to a hundredth of the interval between calls
+	maxParts = 1 << 30 // of all waiting calls, about ten million
 
 	spare   = 10 * time.Millisecond // before a deadline, for the reply of Redis and for the request
 	timeout = time.Second           // of Redis, if there is a fallback
 )
 
 // An Option configures a [Limiter]. A nil Option is skipped.
-type Option func(*Limiter)
+type Option func(*config)
 
-// WithBurst sets how many calls are granted at once after a pause, by default a twentieth
-// of the limit. All other calls are granted at an even pace of limit-n per window.
-func WithBurst(n int) Option { return func(l *Limiter) { l.limit.Burst = n } }
+type config struct{ burst, processes int }
 
-// WithFallback sets the number of processes that share the limit. Each keeps to its own
-// share while Redis returns an error, or does not reply within a second or half of the time
-// until the deadline. By default, or if processes is 0, Wait then returns an error.
-func WithFallback(processes int) Option { return func(l *Limiter) { l.processes = processes } }
+// WithBurst sets how many calls are granted at once after a pause, from 1 to limit-1. The
+// default is a twentieth of the limit, at least 1. All other calls are granted at a constant
+// rate of limit-n per window.
+func WithBurst(n int) Option { return func(c *config) { c.burst = n } }
 
-// New returns a Limiter that grants at most limit calls in any window, together with all
-// others that use the same key of the same Redis. All of them must have the same limit,
-// window and burst. In Redis, the name of the key is "rate:" followed by key.
+// WithFallback sets the number of processes that share the limit. While Redis returns an
+// error, or does not reply within 1 s (or half of the time until the deadline, if that is
+// shorter), each process keeps to its own share of (limit-burst)/processes calls per window.
+// By default, or if processes is 0, Wait then returns an error.
+func WithFallback(processes int) Option { return func(c *config) { c.processes = processes } }
+
+// New returns a Limiter that grants at most limit calls in any interval of length window,
+// together with all others that use the same key of the same Redis. All of them must have
+// the same limit, window and burst. In Redis, the name of the key is "rate:" followed by key.
+//
+// It returns an error if rdb is nil, key is empty, limit is less than 2, window is shorter
+// than limit microseconds, or an option is out of range.
 func New(rdb redis.UniversalClient, key string, limit int, window time.Duration, opts ...Option) (*Limiter, error) {
-	l := &Limiter{key: key, limit: redis_rate.Limit{Burst: max(1, limit/20), Period: window}}
+	cfg := config{burst: max(1, limit/20)}
 	for _, opt := range opts {
 		if opt != nil {
-			opt(l)
+			opt(&cfg)
 		}
 	}
-	burst := l.limit.Burst
+	burst := cfg.burst
 	switch {
 	case rdb == nil || key == "":
 		return nil, errors.New("redislimit: a Redis client and a key are required")
@@ -66,24 +72,29 @@ func New(rdb redis.UniversalClient, key string, limit int, window time.Duration,
 		return nil, fmt.Errorf("redislimit: burst is %d, must be from 1 to %d", burst, limit-1)
 	case window < time.Duration(limit)*time.Microsecond:
 		return nil, fmt.Errorf("redislimit: window is %v, too short for a limit of %d", window, limit)
-	case l.processes < 0:
-		return nil, fmt.Errorf("redislimit: processes is %d, must not be negative", l.processes)
+	case cfg.processes < 0:
+		return nil, fmt.Errorf("redislimit: processes is %d, must not be negative", cfg.processes)
 	}
 	interval := float64(window) / float64(limit-burst)
-	l.redis = redis_rate.NewLimiter(rdb)
-	l.limit.Rate, l.limit.Burst = (limit-burst)*parts, burst*parts
-	l.part, l.burst = time.Duration(interval/parts), time.Duration(interval*float64(burst))
-	if l.processes > 0 {
-		l.local = rate.NewLimiter(rate.Limit(float64(time.Second)/interval/float64(l.processes)), 1)
+	l := &Limiter{
+		redis: redis_rate.NewLimiter(rdb),
+		key:   key,
+		limit: redis_rate.Limit{Rate: (limit - burst) * parts, Burst: burst * parts, Period: window},
+		part:  time.Duration(interval / parts),
+		burst: time.Duration(interval * float64(burst)),
+	}
+	if cfg.processes > 0 {
+		l.local = rate.NewLimiter(rate.Limit(float64(time.Second)/interval/float64(cfg.processes)), 1)
 	}
 	return l, nil
 }
 
 // Wait returns nil when the call may be made. Calls are granted in the order in which they
-// reach Redis. A call whose turn comes after the deadline of ctx fails at once with a
-// [*secretsstore.WaitError] and uses up nothing. Wait returns the error of ctx as soon as
-// ctx ends, even if Redis does not reply; the call may still be counted. Any other error is
-// that of go-redis.
+// reach Redis. A call that would be granted after the deadline of ctx fails at once with a
+// [*secretsstore.WaitError]. It does not count against the limit, unless Redis replied so
+// late that a deadline can no longer be met. Wait returns the error of ctx as soon as ctx
+// ends, even if Redis does not reply; the call may still be counted. Any other error is that
+// of go-redis.
 func (l *Limiter) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -103,11 +114,11 @@ func (l *Limiter) Wait(ctx context.Context) error {
 	}
 }
 
-// reserve reserves a turn and returns how long to wait for it.
+// reserve reserves a time for a call and returns how long to wait until then.
 //
 // Redis grants calls within a burst and refuses all others. reserve enlarges the burst by
-// the calls that are due before the deadline. Redis then grants every call that can wait for
-// its turn, and the part of the larger burst that is used up tells how long that is.
+// the calls that are due before the deadline. Redis then grants every call that is due before
+// its deadline. How much of the larger burst is used up shows how long the call must wait.
 func (l *Limiter) reserve(ctx context.Context) (time.Duration, error) {
 	early := min(max((untilDeadline(ctx)-spare)/l.part, 0), maxParts)
 	limit := l.limit
@@ -135,7 +146,7 @@ func (l *Limiter) reserve(ctx context.Context) (time.Duration, error) {
 // ask returns the reply of Redis, or an error when ctx ends. go-redis can take longer: by
 // default it ignores the context while it waits for a reply. It therefore runs in another
 // goroutine, which ends when go-redis returns. At most PoolSize of them remain, because
-// go-redis heeds the context while it waits for a connection.
+// go-redis honors the context while it waits for a connection.
 func (l *Limiter) ask(ctx context.Context, limit redis_rate.Limit) (*redis_rate.Result, error) {
 	if l.local != nil {
 		limited, cancel := context.WithTimeout(ctx, min(timeout, untilDeadline(ctx)/2))

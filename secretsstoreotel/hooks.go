@@ -31,10 +31,12 @@ type config struct {
 	attributes []attribute.KeyValue
 }
 
-// WithTracerProvider sets the provider of the spans. The default is the global one.
+// WithTracerProvider sets the provider of the spans. The default, and the meaning of nil, is
+// the global one.
 func WithTracerProvider(p trace.TracerProvider) Option { return func(c *config) { c.tracers = p } }
 
-// WithMeterProvider sets the provider of the metrics. The default is the global one.
+// WithMeterProvider sets the provider of the metrics. The default, and the meaning of nil, is
+// the global one.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
 
 // WithAttributes adds attributes to all spans and metrics: the server.address and
@@ -60,11 +62,17 @@ type (
 
 // Hooks returns the hooks for [secretsstore.WithHooks].
 func Hooks(opts ...Option) secretsstore.Hooks {
-	cfg := config{tracers: otel.GetTracerProvider(), meters: otel.GetMeterProvider()}
+	var cfg config
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&cfg)
 		}
+	}
+	if cfg.tracers == nil {
+		cfg.tracers = otel.GetTracerProvider()
+	}
+	if cfg.meters == nil {
+		cfg.meters = otel.GetMeterProvider()
 	}
 	t := &telemetry{
 		tracer:      cfg.tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)),

@@ -436,7 +436,7 @@ func TestGlobalProvidersAreTheDefault(t *testing.T) {
 	otel.SetMeterProvider(noop.NewMeterProvider())
 	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
 	defer srv.Close()
-	_, _, err := srv.Client(secretsstore.WithHooks(secretsstoreotel.Hooks(nil))).Quota.Get(t.Context())
+	_, _, err := srv.Client(secretsstore.WithHooks(secretsstoreotel.Hooks(nil, secretsstoreotel.WithTracerProvider(nil), secretsstoreotel.WithMeterProvider(nil)))).Quota.Get(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, spans.GetSpans(), 2)
 }

@@ -158,14 +158,14 @@ func (s *Server) RevokeToken(token string) {
 // RollToken replaces a token by a new one with the same id, permissions and rate limit.
 // The old token is invalid from then on; [Server.APIToken] is not changed. RollToken
 // panics if the old token is not valid or the new one is malformed.
-func (s *Server) RollToken(old, new string) {
+func (s *Server) RollToken(oldToken, newToken string) {
 	a := s.service.access
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := a.tokens[old]
-	if p == nil || !validToken(new) {
+	p := a.tokens[oldToken]
+	if p == nil || !validToken(newToken) {
 		panic("secretsstoretest: RollToken: invalid token")
 	}
-	delete(a.tokens, old)
-	a.tokens[new] = p
+	delete(a.tokens, oldToken)
+	a.tokens[newToken] = p
 }

@@ -10,8 +10,7 @@
 // A new [Server] has one account, without stores. Tests add data with
 // [Server.AddStore] and [Server.AddSecret], further accounts and tokens with
 // [Server.AddAccount] and [Server.AddToken], and inspect the outcome with
-// [Server.Stores], [Server.Secrets], [Server.Value] and [Server.Requests]. The API
-// itself never returns a value.
+// [Server.Stores], [Server.Secrets], [Server.Value] and [Server.Requests].
 //
 // # Without a network
 //
@@ -22,11 +21,12 @@
 //
 // # Failures
 //
-// [Server.Inject] makes chosen requests fail: with another response, after a delay, or on
-// a dropped connection. [EdgeJSON], [EdgeHTML], [EdgeText] and [PropagatingToken] return
-// ready-made faults. Options rehearse the behavior of the service itself: rate limits
-// ([WithRateLimit], [Server.UseRequests]), secrets that stay pending ([WithPendingFor]),
-// and names that stay taken after a delete ([WithNameHeldFor], [WithDeletedListedFor]).
+// [Server.Inject] changes what happens to selected requests: they get another response, a
+// delay, or a dropped connection. [EdgeJSON], [EdgeHTML], [EdgeText] and
+// [PropagatingToken] return ready-made faults. Options simulate the behavior of the service
+// itself: rate limits ([WithRateLimit], [Server.UseRequests]), secrets that stay pending
+// ([WithPendingFor]), and after a delete names that stay in use ([WithNameHeldFor]) and
+// secrets that stay listed ([WithDeletedListedFor]).
 //
 // # Fidelity
 //
@@ -34,6 +34,6 @@
 // what has been observed, and what was decided here because nothing is known. Programs
 // should not depend on facts whose basis is [Decided].
 //
-// Ids are derived from a counter. Requests that are sent one after the other inside a
-// synctest bubble therefore always receive the same responses.
+// Ids are derived from a counter. Therefore, requests that are sent one after the other
+// inside a synctest bubble always receive the same responses if [WithAccountID] is set.
 package secretsstoretest

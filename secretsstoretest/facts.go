@@ -9,7 +9,7 @@ type Fact struct {
 	Basis     Basis
 }
 
-// Basis is the reason for which the emulator implements a [Fact].
+// Basis says why the emulator implements a [Fact].
 type Basis string
 
 const (

@@ -18,17 +18,17 @@ type Fault struct {
 	// Operation selects the requests of one operation, for example [OpPatchSecret]. ""
 	// selects all requests, including those without an operation.
 	Operation Operation
-	// Match selects requests by method, path or headers; nil selects all. The request has
-	// no body. Match is never called concurrently. It must not change the request, and must
+	// Match selects requests by method, path or headers; nil selects all. The request that
+	// it is passed has an empty body. Match is never called concurrently. It must not change the request, and must
 	// not call the server.
 	Match func(*http.Request) bool
-	// Skip is the number of selected requests that are left alone first.
+	// Skip is the number of selected requests that pass unchanged before the first one fails.
 	Skip int
-	// Probability is the chance that a selected request fails; 0 is taken for 1. Seed
+	// Probability is the chance that a selected request fails, from 0 to 1; 0 means 1. Seed
 	// determines the sequence of random numbers.
 	Probability float64
 	Seed        uint64
-	// Count is the number of requests that fail; 0 is all, until the fault is removed.
+	// Count is the number of requests that fail; 0 means all, until the fault is removed.
 	// net/http may repeat a GET whose connection was dropped, which counts again.
 	Count int
 
@@ -38,8 +38,8 @@ type Fault struct {
 	// ResponseLatency is the delay between the request's handling and its response.
 	ResponseLatency time.Duration
 
-	// Status replaces the response of the service, together with Body. The request is not
-	// applied unless Apply is set. 0 keeps the response.
+	// Status, from 200 to 599, replaces the response of the service, together with Body. The
+	// request is not applied unless Apply is set. 0 keeps the response.
 	Status int
 	// Body is the body that is sent with Status. Its beginning determines the Content-Type.
 	Body string
@@ -71,7 +71,8 @@ const (
 
 // Inject makes requests fail as f describes. If several faults select a request, only the
 // one that was injected first takes effect. The returned function removes the fault; it
-// may be called more than once. Inject panics if f is invalid.
+// may be called more than once. Inject panics if a number of f is negative or out of range,
+// if its operation is unknown, or if Body or Apply is set without Status.
 func (s *Server) Inject(f Fault) (remove func()) {
 	if err := f.check(); err != nil {
 		panic(fmt.Sprintf("secretsstoretest: Inject: %v", err))
@@ -86,6 +87,8 @@ func (f Fault) check() error {
 		return fmt.Errorf("unknown operation %q", f.Operation)
 	case f.Skip < 0 || f.Count < 0 || f.Latency < 0 || f.ResponseLatency < 0 || f.BodyBytes < 0:
 		return errors.New("negative number")
+	case !(0 <= f.Probability && f.Probability <= 1):
+		return errors.New("probability must be from 0 to 1")
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("invalid status %d", f.Status)
 	case f.Status == 0 && (f.Body != "" || f.Apply):

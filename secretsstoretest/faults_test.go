@@ -276,6 +276,7 @@ func TestInjectPanicsOnInvalidFaults(t *testing.T) {
 	}{
 		{name: "unknown operation", fault: secretsstoretest.Fault{Operation: "PUT /stores", Status: 500}, want: `unknown operation "PUT /stores"`},
 		{name: "negative number", fault: secretsstoretest.Fault{Latency: -1}, want: "negative number"},
+		{name: "probability", fault: secretsstoretest.Fault{Probability: 1.5}, want: "probability must be from 0 to 1"},
 		{name: "status", fault: secretsstoretest.Fault{Status: 100}, want: "invalid status 100"},
 		{name: "body alone", fault: secretsstoretest.Fault{Body: "x"}, want: "status missing: Body and Apply need one"},
 	}

@@ -99,7 +99,7 @@ func WithRateLimit(n int, window time.Duration) ServerOption {
 	return func(c *config) error {
 		c.rate, c.window = n, window
 		if n < 1 || window <= 0 {
-			return errors.New("WithRateLimit: n and window must be positive")
+			return errors.New("WithRateLimit: the number of requests and the window must be positive")
 		}
 		return nil
 	}
@@ -130,8 +130,8 @@ func WithFilteredTotalCount() ServerOption {
 	return func(c *config) error { c.limits.filteredTotal = true; return nil }
 }
 
-// WithRequestHook calls f with each request once its response is known and before it is
-// sent. f is called concurrently.
+// WithRequestHook calls f with each request after it was handled and before its response is
+// sent. f is called concurrently. A nil f is not called.
 func WithRequestHook(f func(Request)) ServerOption {
 	return func(c *config) error { c.hook = f; return nil }
 }

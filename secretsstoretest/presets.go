@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// EdgeJSON returns a fault with the JSON error of Cloudflare's edge, which has another
-// shape than the API's own errors. code is one of Cloudflare's 1xxx codes, for example
-// 1016 with status 530. Codes for which the edge sends Retry-After have that header.
+// EdgeJSON returns a fault with the JSON error of Cloudflare's edge, which has a different
+// shape from the API's own errors. code is one of Cloudflare's 1xxx codes, for example
+// 1016 with status 530. The fault has a Retry-After header if the edge sends one for code.
 func EdgeJSON(status, code int) Fault {
 	retryAfter := map[int]int{1004: 120, 1005: 120, 1015: 30, 1033: 120, 1038: 60, 1200: 60, 1205: 5}[code]
 	f := Fault{Status: status, Body: fmt.Sprintf(`{"error_code":%d,"error_name":"error_%d","detail":"Error %d.",`+

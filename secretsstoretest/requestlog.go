@@ -22,14 +22,14 @@ const (
 )
 
 // A Request is an entry of the request log; see [Server.Requests]. It holds no credentials
-// and no values of secrets, and at most 8 KiB of the request. A longer part is replaced by
-// its length, for example "[65536 bytes]".
+// and no values of secrets, and at most 8 KiB of the request. A part that does not fit is
+// replaced by its length, for example "[65536 bytes]".
 type Request struct {
 	Time         time.Time // of arrival
 	Method, Path string    // as sent; the path is still escaped
 	Query        string    // raw; parameters that the API does not define are redacted
 	Operation    Operation // "" if the path and method belong to no operation
-	AccountID    string    // in the path
+	AccountID    string    // from the path
 	// Header holds the values of each header, joined by ", ". Headers that can hold
 	// credentials are redacted.
 	Header http.Header
@@ -41,7 +41,7 @@ type Request struct {
 	Injected bool   // whether a Fault took effect
 }
 
-// Requests returns the last 10,000 requests in the order of arrival. A request is complete
+// Requests returns the last 10,000 requests in the order of arrival. An entry is complete
 // before its response is sent.
 func (s *Server) Requests() []Request {
 	s.log.mu.Lock()

@@ -22,7 +22,8 @@ func (s *Server) AddStore(name string) *secretsstore.Store {
 }
 
 // AddSecret creates an active secret in a store of any account. Quotas do not apply.
-// AddSecret panics if the API would refuse the secret for another reason.
+// AddSecret panics if the store does not exist or if the API would reject the secret for
+// another reason.
 func (s *Server) AddSecret(storeID string, secret secretsstore.SecretCreate) *secretsstore.Secret {
 	value, scopes := secret.Value.Reveal(), each(secret.Scopes, func(scope secretsstore.Scope) string { return string(scope) })
 	fields := secretFields{name: &secret.Name, value: &value, scopes: &scopes, comment: &secret.Comment}
@@ -62,7 +63,7 @@ func (s *Server) Secrets(storeID string) []secretsstore.Secret {
 	return each(st.allSecrets(found), func(sec secret) secretsstore.Secret { return *exportSecret(sec) })
 }
 
-// Value returns the value of a secret, which the API never returns. It reports whether the
+// Value returns the value of a secret, which the API never returns. ok reports whether the
 // secret exists.
 func (s *Server) Value(storeID, secretID string) (value string, ok bool) {
 	st := s.service.state

@@ -37,7 +37,8 @@ type Server struct {
 	cancel   context.CancelFunc // ends requests that wait
 }
 
-// NewServer starts a server on a free port of the loopback interface. The caller should
+// NewServer starts a server on a free port of the loopback interface, unless
+// [WithoutListener] is set. The caller should
 // call [Server.Close] when finished. NewServer panics if an option is invalid or no port
 // is available.
 func NewServer(opts ...ServerOption) *Server {
@@ -85,6 +86,7 @@ func (s *Server) listen() {
 
 // Close closes the listener and all connections, and blocks until no request is in flight.
 // Stored data remains available, and [Server.Transport] and [Server.Handler] keep working.
+// Without a listener, Close does nothing.
 func (s *Server) Close() {
 	if s.listener != nil {
 		s.cancel()
@@ -94,7 +96,8 @@ func (s *Server) Close() {
 }
 
 // Client returns a client of the server that uses APIToken and AccountID, and ignores the
-// environment. Further options override these. Client panics if an option is invalid.
+// environment. Further options override these. Without a listener, it sends requests through
+// [Server.Transport]. Client panics if an option is invalid.
 func (s *Server) Client(opts ...secretsstore.Option) *secretsstore.Client {
 	all := []secretsstore.Option{
 		secretsstore.WithoutEnvironment(),

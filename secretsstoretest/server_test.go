@@ -31,7 +31,7 @@ func TestNewServerPanicsOnInvalidOptions(t *testing.T) {
 		{name: "token", option: secretsstoretest.WithAPIToken("a b"), want: "WithAPIToken: invalid token"},
 		{name: "global key as token", option: secretsstoretest.WithAPIToken("cfk_x"), want: "WithAPIToken: invalid token"},
 		{name: "key", option: secretsstoretest.WithAPIKey("user", "k"), want: "WithAPIKey: invalid email address or key"},
-		{name: "rate limit", option: secretsstoretest.WithRateLimit(0, time.Second), want: "WithRateLimit: n and window must be positive"},
+		{name: "rate limit", option: secretsstoretest.WithRateLimit(0, time.Second), want: "WithRateLimit: the number of requests and the window must be positive"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 // Transport returns a transport that passes all requests to the server, whatever host they
 // name. It handles each request in the goroutine that sends it, and waits only for faults
-// with a latency and for the body of the request. Dropped connections look as with
+// with a latency and for the body of the request. A dropped connection is reported as by
 // net/http: the error is [io.EOF], or [io.ErrUnexpectedEOF] while the body is read.
 func (s *Server) Transport() http.RoundTripper { return transport{s.router} }
 

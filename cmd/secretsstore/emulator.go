@@ -103,7 +103,7 @@ func (a *app) newEmulator(e *emulation) (srv *secretsstoretest.Server, err error
 	}
 	defer func() {
 		if problem := recover(); problem != nil {
-			err = usageError("%v", problem)
+			err = usageError("%s", strings.TrimPrefix(fmt.Sprint(problem), "secretsstoretest: NewServer: "))
 		}
 	}()
 	return secretsstoretest.NewServer(opts...), nil
@@ -114,8 +114,8 @@ func parseRate(s string) (n int, window time.Duration, err error) {
 	number, duration, _ := strings.Cut(s, "/")
 	n, err = strconv.Atoi(number)
 	window, durationErr := time.ParseDuration(duration)
-	if err != nil || durationErr != nil {
-		return 0, 0, usageError("--rate must be a number of requests and a duration, such as 1200/5m")
+	if err != nil || durationErr != nil || n < 1 || window <= 0 {
+		return 0, 0, usageError("--rate must be a positive number of requests and a duration, such as 1200/5m")
 	}
 	return n, window, nil
 }

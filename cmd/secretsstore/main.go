@@ -1,4 +1,14 @@
-// Command secretsstore works on the secrets of a Cloudflare Secrets Store.
+// Command secretsstore lists, changes, syncs and rotates the secrets of a Cloudflare Secrets
+// Store. It also checks how an account behaves (doctor) and serves an emulator.
+//
+// Usage:
+//
+//	secretsstore <command> [flags]
+//	secretsstore help <command>
+//
+// It reads the credentials from CLOUDFLARE_API_TOKEN, or from CLOUDFLARE_EMAIL and
+// CLOUDFLARE_API_KEY, and the account from CLOUDFLARE_ACCOUNT_ID. README.md describes the
+// commands, the environment and the exit statuses.
 package main
 
 import (

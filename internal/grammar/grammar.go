@@ -1,6 +1,6 @@
 // Package grammar checks the texts that become part of a request: ids, credentials,
-// headers and paths. Each function returns what is wrong with its argument, without
-// repeating the argument, or "".
+// headers and paths. The functions that return a string return what is wrong with their
+// argument, or "". They never repeat the whole argument.
 package grammar
 
 import (
@@ -17,19 +17,19 @@ func ID(id string) string {
 	if id == "" {
 		return "must not be empty"
 	}
+	for _, r := range id {
+		if !isIDRune(r) {
+			return fmt.Sprintf(`contains %q, allowed are letters, digits, "-" and "_"`, r)
+		}
+	}
 	if len(id) > maxID {
 		return fmt.Sprintf("has %d characters, maximum is %d", len(id), maxID)
-	}
-	for i := range len(id) {
-		if !isIDByte(id[i]) {
-			return fmt.Sprintf(`contains %q, allowed are letters, digits, "-" and "_"`, id[i])
-		}
 	}
 	return ""
 }
 
-func isIDByte(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
+func isIDRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
 }
 
 // IsName reports whether s is short and safe enough to be printed as it is: 1 to 64
@@ -38,8 +38,8 @@ func IsName(s string) bool {
 	return len(s) <= 64 && ID(s) == ""
 }
 
-// Credential checks an API token or key: visible ASCII without quotes. What else it
-// contains was usually copied along with it.
+// Credential checks an API token or key: visible ASCII without quotes. Other characters
+// usually come from copying it.
 func Credential(s string) string {
 	return visibleASCII(s, `"'`)
 }
@@ -47,7 +47,7 @@ func Credential(s string) string {
 // Email checks the email that belongs to an API key.
 func Email(s string) string {
 	if s != "" && s[0] == '\'' {
-		return "has an invalid character at byte 1"
+		return invalidByte(0, s)
 	}
 	return visibleASCII(s, `"`)
 }
@@ -55,10 +55,14 @@ func Email(s string) string {
 func visibleASCII(s, except string) string {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(except, s[i]) >= 0 {
-			return fmt.Sprintf("has an invalid character at byte %d of %d", i+1, len(s))
+			return invalidByte(i, s)
 		}
 	}
 	return ""
+}
+
+func invalidByte(i int, s string) string {
+	return fmt.Sprintf("has an invalid character at byte %d of %d, only visible ASCII without quotes is allowed", i+1, len(s))
 }
 
 // HeaderName checks the name of a header that a user may set.
@@ -68,7 +72,7 @@ func HeaderName(name string) string {
 	}
 	for i := range len(name) {
 		if b := name[i]; b <= ' ' || b >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, b) >= 0 {
-			return "not a header name"
+			return "has a character that is not allowed in a header name"
 		}
 	}
 	return ""
@@ -94,7 +98,7 @@ func HeaderValue(s string) string {
 		}
 	}
 	if strings.Trim(s, " \t") != s {
-		return "starts or ends with a space"
+		return "starts or ends with a space or tab"
 	}
 	return ""
 }
@@ -137,7 +141,8 @@ func segments(path string) string {
 	return ""
 }
 
-// BaseURL checks where requests and credentials are sent.
+// BaseURL checks a base URL: https, or http with a loopback host, and no user, query or
+// fragment.
 func BaseURL(u *url.URL) string {
 	switch {
 	case u.User != nil:
@@ -157,7 +162,7 @@ func BaseURL(u *url.URL) string {
 	return ""
 }
 
-// IsLoopback reports whether host is this machine. Only ASCII counts: Unicode folding
+// IsLoopback reports whether host is a loopback address or localhost. Only ASCII counts: Unicode folding
 // would accept names that resolve elsewhere.
 func IsLoopback(host string) bool {
 	if len(host) == len("localhost") && strings.EqualFold(host, "localhost") {

@@ -21,7 +21,7 @@ func TestID(t *testing.T) {
 		{name: "an escape", id: "a%2e", want: `contains '%', allowed are letters, digits, "-" and "_"`},
 		{name: "a space", id: "a ", want: `contains ' ', allowed are letters, digits, "-" and "_"`},
 		{name: "a control character", id: "a\n", want: `contains '\n', allowed are letters, digits, "-" and "_"`},
-		{name: "a letter that is not ASCII", id: "ä", want: `contains 'Ã', allowed are letters, digits, "-" and "_"`},
+		{name: "a letter that is not ASCII", id: "ä", want: `contains 'ä', allowed are letters, digits, "-" and "_"`},
 	} {
 		assert.Equal(t, tt.want, ID(tt.id), tt.name)
 	}
@@ -39,15 +39,15 @@ func TestIsName(t *testing.T) {
 func TestCredential(t *testing.T) {
 	for _, tt := range []struct{ name, s, want string }{
 		{name: "a token", s: "cfut_0123456789-ABC_xyz.~+/="},
-		{name: "a byte-order mark", s: "\ufeffabc", want: "has an invalid character at byte 1 of 6"},
-		{name: "a no-break space", s: "abc\u00a0", want: "has an invalid character at byte 4 of 5"},
-		{name: "an ellipsis", s: "abc…", want: "has an invalid character at byte 4 of 6"},
-		{name: "double quotes", s: `"abc"`, want: "has an invalid character at byte 1 of 5"},
-		{name: "single quotes", s: `abc'`, want: "has an invalid character at byte 4 of 4"},
-		{name: "typographic quotes", s: "abc”", want: "has an invalid character at byte 4 of 6"},
-		{name: "a space", s: "a bc", want: "has an invalid character at byte 2 of 4"},
-		{name: "a line break", s: "abc\r\n", want: "has an invalid character at byte 4 of 5"},
-		{name: "DEL", s: "\x7fabc", want: "has an invalid character at byte 1 of 4"},
+		{name: "a byte-order mark", s: "\ufeffabc", want: "has an invalid character at byte 1 of 6, only visible ASCII without quotes is allowed"},
+		{name: "a no-break space", s: "abc\u00a0", want: "has an invalid character at byte 4 of 5, only visible ASCII without quotes is allowed"},
+		{name: "an ellipsis", s: "abc…", want: "has an invalid character at byte 4 of 6, only visible ASCII without quotes is allowed"},
+		{name: "double quotes", s: `"abc"`, want: "has an invalid character at byte 1 of 5, only visible ASCII without quotes is allowed"},
+		{name: "single quotes", s: `abc'`, want: "has an invalid character at byte 4 of 4, only visible ASCII without quotes is allowed"},
+		{name: "typographic quotes", s: "abc”", want: "has an invalid character at byte 4 of 6, only visible ASCII without quotes is allowed"},
+		{name: "a space", s: "a bc", want: "has an invalid character at byte 2 of 4, only visible ASCII without quotes is allowed"},
+		{name: "a line break", s: "abc\r\n", want: "has an invalid character at byte 4 of 5, only visible ASCII without quotes is allowed"},
+		{name: "DEL", s: "\x7fabc", want: "has an invalid character at byte 1 of 4, only visible ASCII without quotes is allowed"},
 	} {
 		assert.Equal(t, tt.want, Credential(tt.s), tt.name)
 	}
@@ -56,9 +56,9 @@ func TestCredential(t *testing.T) {
 func TestEmail(t *testing.T) {
 	for _, tt := range []struct{ name, s, want string }{
 		{name: "an email", s: "o'brien+x@example.com"},
-		{name: "in quotes", s: "'a@example.com'", want: "has an invalid character at byte 1"},
-		{name: "in double quotes", s: `"a@example.com"`, want: "has an invalid character at byte 1 of 15"},
-		{name: "a space", s: "a@example.com ", want: "has an invalid character at byte 14 of 14"},
+		{name: "in quotes", s: "'a@example.com'", want: "has an invalid character at byte 1 of 15, only visible ASCII without quotes is allowed"},
+		{name: "in double quotes", s: `"a@example.com"`, want: "has an invalid character at byte 1 of 15, only visible ASCII without quotes is allowed"},
+		{name: "a space", s: "a@example.com ", want: "has an invalid character at byte 14 of 14, only visible ASCII without quotes is allowed"},
 	} {
 		assert.Equal(t, tt.want, Email(tt.s), tt.name)
 	}
@@ -71,7 +71,7 @@ func TestHeaderNames(t *testing.T) {
 	}
 	assert.Equal(t, "must not be empty", HeaderName(""))
 	for _, name := range []string{"a b", "a:", "a\n", "a\x00", "ä", "a(b)", `a"`, "a/b", "a[0]", "\x7f"} {
-		assert.Equal(t, "not a header name", HeaderName(name), "%q", name)
+		assert.Equal(t, "has a character that is not allowed in a header name", HeaderName(name), "%q", name)
 	}
 	for _, name := range []string{
 		"Authorization", "AUTHORIZATION", "Proxy-Authorization", "proxy_authorization", "X-Auth-Key", "x-auth-email", "X_Auth_Key", "x-auth_Anything", "Host", "Content-Length",
@@ -89,8 +89,8 @@ func TestHeaderValue(t *testing.T) {
 		{name: "a line break", s: "a\r\nX: y", want: "has a control character at byte 2"},
 		{name: "NUL", s: "a\x00", want: "has a control character at byte 2"},
 		{name: "DEL", s: "\x7f", want: "has a control character at byte 1"},
-		{name: "a space in front", s: " a", want: "starts or ends with a space"},
-		{name: "a tab at the end", s: "a\t", want: "starts or ends with a space"},
+		{name: "a space in front", s: " a", want: "starts or ends with a space or tab"},
+		{name: "a tab at the end", s: "a\t", want: "starts or ends with a space or tab"},
 	} {
 		assert.Equal(t, tt.want, HeaderValue(tt.s), tt.name)
 	}

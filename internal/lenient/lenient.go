@@ -1,4 +1,5 @@
-// Package lenient decodes JSON values that inform, which must never make decoding fail.
+// Package lenient decodes informational JSON values, which must not make decoding fail
+// whatever their form.
 package lenient
 
 import (
@@ -28,7 +29,7 @@ func (n *Int) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// A Text is a string. Any other value but null is kept as its JSON.
+// A Text is a string. Any other value is kept as its JSON, except null, which is "".
 type Text string
 
 // UnmarshalJSON never returns an error.
@@ -41,8 +42,8 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// WithoutInvalidTimes returns a document without the values of created and modified that are
-// not RFC 3339, with which decoding into a time.Time fails. It reports whether there are any.
+// WithoutInvalidTimes returns document without the members created and modified that are not
+// RFC 3339 times, which cannot be decoded into a time.Time. It reports whether it removed any.
 func WithoutInvalidTimes(document []byte) ([]byte, bool) {
 	d := json.NewDecoder(bytes.NewReader(document))
 	d.UseNumber()

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// MaxBlock bounds how long a response can keep a gate closed if no policy does.
+// MaxBlock bounds the block after a 429, and a reset without a policy.
 const MaxBlock = 5 * time.Minute
 
-// A Gate knows how many requests the API still allows. Of each limit it keeps the lowest
+// A Gate tracks how many requests the API still allows. For each limit it keeps the lowest
 // remaining count that a response of the current window reported, which may or may not
-// include the requests in flight. A client that has its limits to itself never exceeds
-// them. The zero Gate knows no limit. A Gate is safe for concurrent use.
+// include the requests in flight. A client that is the only user of its limits never exceeds
+// them. The zero Gate has no limits. A Gate is safe for concurrent use.
 type Gate struct {
 	mu       sync.Mutex
 	inFlight int
 	blocked  time.Time // end of the block that a 429 caused
 	windows  [Max]window
 	n        int           // windows in use
-	changed  chan struct{} // closed when a request ends; nil if nobody waits for that
+	changed  chan struct{} // closed when a request ends; nil if no caller waits for it
 }
 
 // A window is the current window of one limit.
@@ -31,8 +31,9 @@ type window struct {
 	reset     time.Time // the latest one reported in this window
 }
 
-// Enter counts a request if one may be sent now. Otherwise it returns how long to wait or,
-// if that depends on the requests in flight, a channel that is closed when one of them ends.
+// Enter counts a request and returns 0, nil if it may be sent now. Otherwise it returns how
+// long to wait or, if that depends on the requests in flight, a channel that is closed when
+// one of them ends.
 func (g *Gate) Enter(now time.Time) (wait time.Duration, changed <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -62,8 +63,8 @@ func (g *Gate) Enter(now time.Time) (wait time.Duration, changed <-chan struct{}
 	return 0, nil
 }
 
-// Leave ends a request that has entered. limits are those that its response announced, if
-// there was one. block is how long the response, a 429, asks to wait.
+// Leave ends a request that Enter counted. limits are those that its response announced, if
+// there was one. block is how long the response asks to wait if it is a 429, otherwise 0.
 func (g *Gate) Leave(now time.Time, limits []Limit, block time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

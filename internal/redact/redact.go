@@ -17,9 +17,9 @@ const (
 	expansion = 36 // bytes that two rounds of escaping make of one
 )
 
-// Text returns s on one line and truncated to limit bytes, or [Placeholder] if what
-// remains contains one of secrets or a part of one: literally, or after decoding JSON
-// and percent escapes up to twice.
+// Text returns s on one line and truncated to limit bytes, or [Placeholder] if one of
+// secrets begins within these bytes: literally, or after decoding JSON and percent escapes
+// up to twice.
 func Text(s string, limit int, secrets []string) string {
 	longest := 0
 	for _, secret := range secrets {

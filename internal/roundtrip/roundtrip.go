@@ -16,8 +16,8 @@ import (
 	"sync"
 )
 
-// A Watch follows one round trip through net/http. It tells whether the request was sent. It
-// cancels the round trip when net/http is about to repeat it, which net/http does on its
+// A Watch follows one round trip through net/http. It reports whether the request was sent.
+// It cancels the round trip when net/http is about to repeat it, as net/http does on its
 // own, without bound, after a GOAWAY and on reused connections.
 type Watch struct {
 	trace  httptrace.ClientTrace
@@ -73,7 +73,7 @@ func (w *Watch) wroteHeaders() {
 }
 
 // Sent reports whether the request may have been sent. A transport that reports no
-// connection is not that of net/http and may have sent it.
+// connection, since it is not that of net/http, may have sent it.
 func (w *Watch) Sent() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
