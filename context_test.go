@@ -3,6 +3,8 @@ package secretsstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -89,6 +91,64 @@ func TestContextEndsDuringACall(t *testing.T) {
 	}
 }
 
+// The cause of a context can be an error of this package, such as that of another call in
+// an errgroup. It says nothing about this call.
+func TestCauseIsNotAnErrorOfTheCall(t *testing.T) {
+	for name, cause := range map[string]error{
+		"not found":         &secretsstore.APIError{StatusCode: 404, Errors: []secretsstore.Detail{{Message: "secret_not_found"}}},
+		"rate limited":      &secretsstore.APIError{StatusCode: 429},
+		"unauthorized":      &secretsstore.APIError{StatusCode: 401},
+		"a wait":            &secretsstore.WaitError{Wait: time.Second},
+		"a call that ended": fmt.Errorf("worker: %w", &secretsstore.RequestError{Err: io.EOF}),
+	} {
+		for _, tt := range []struct {
+			name string
+			last func(*http.Request, context.CancelCauseFunc) (*http.Response, error)
+		}{
+			{name: "without a response", last: func(req *http.Request, cancel context.CancelCauseFunc) (*http.Response, error) {
+				cancel(cause)
+				return nil, req.Context().Err()
+			}},
+			{name: "within a response", last: func(_ *http.Request, cancel context.CancelCauseFunc) (*http.Response, error) {
+				resp := response(200, "")()
+				resp.Body = io.NopCloser(readerFunc(func([]byte) (int, error) { cancel(cause); return 0, io.ErrUnexpectedEOF }))
+				return resp, nil
+			}},
+		} {
+			t.Run(name+", "+tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ctx, cancel := context.WithCancelCause(t.Context())
+					defer cancel(nil)
+					first := response(502, "")
+					client := newClient(t, &fakeAPI{respond: func(req *http.Request) (*http.Response, error) {
+						if req.Method == http.MethodDelete && first != nil {
+							defer func() { first = nil }()
+							return first(), nil
+						}
+						return tt.last(req, cancel)
+					}})
+					_, patchErr := result(client.Secrets.Patch(ctx, storeID, secretID, commentPatch))
+					ctx, cancel = context.WithCancelCause(t.Context())
+					defer cancel(nil)
+					resp, deleteErr := client.Secrets.Delete(ctx, storeID, secretID)
+					assert.NotNil(t, resp)
+					for _, err := range []error{patchErr, deleteErr} {
+						assert.ErrorIs(t, err, context.Canceled)
+						assert.ErrorIs(t, err, cause)
+						assert.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
+						_, retryable := secretsstore.Retryable(err)
+						assert.True(t, retryable)
+					}
+				})
+			})
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 // No wait is started that would exceed the deadline: the call fails at once, and not with
 // context.DeadlineExceeded.
 func TestWaitsThatWouldExceedTheDeadline(t *testing.T) {
@@ -104,7 +164,7 @@ func TestWaitsThatWouldExceedTheDeadline(t *testing.T) {
 		{name: "a wait for the reset is a WaitError", before: response(200, secretBody, `Ratelimit: "default";r=0;t=20`),
 			want: "rate limited: next request allowed in 20s, after the context's deadline"},
 		{name: "with the last error if there is one", respond: response(503, failure(1000, "internal"), "Retry-After: 1", `Ratelimit: "default";r=0;t=20`),
-			want: "rate limited: next request allowed in 19s, after the context's deadline (last response: GET " + path + ": 503 Service Unavailable: internal (code 1000) (retry after 1s, ray 8f00c0ffee-AMS))"},
+			want: "rate limited: next request allowed in 19s, after the context's deadline (previous error: GET " + path + ": 503 Service Unavailable: internal (code 1000) (retry after 1s, ray 8f00c0ffee-AMS))"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

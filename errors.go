@@ -261,9 +261,12 @@ const (
 	requestSent                     // the request may have reached the server
 )
 
+// The errors of layers are not searched with errors.As: the cause of a context can be an
+// error of this package, which says nothing about the call.
+
+// requestState returns the state of an attempt that failed with err, without a response.
 func requestState(err error) sentState {
-	var e *RequestError
-	if errors.As(err, &e) {
+	if e, ok := err.(*RequestError); ok {
 		return e.state
 	}
 	return requestEnded
@@ -271,11 +274,14 @@ func requestState(err error) sentState {
 
 // isEnded reports whether err is that of a layer that ended the call before the attempt.
 func isEnded(err error) bool {
-	if err == nil {
-		return false // saves the allocation of e
-	}
-	var e *RequestError
-	return errors.As(err, &e) && e.state == requestEnded
+	e, ok := err.(*RequestError)
+	return ok && e.state == requestEnded
+}
+
+// isAPIError reports whether err is an *APIError that matches target.
+func isAPIError(err, target error) bool {
+	e, ok := err.(*APIError)
+	return ok && e.Is(target)
 }
 
 // ended returns the error of a layer that ends the call before the attempt.
@@ -283,13 +289,21 @@ func (c *call) ended(err error) error {
 	return &RequestError{Method: c.op.method, Path: c.path, Attempts: c.made, Err: err, state: requestEnded}
 }
 
-// An afterError joins the error that ended a call with that of its last response.
-type afterError struct{ err, after error }
+// An afterError joins an error with an earlier one.
+type afterError struct{ err, earlier error }
+
+// after joins two errors that differ. Either may be nil.
+func after(err, earlier error) error {
+	if err == nil || earlier == nil || err == earlier {
+		return cmp.Or(err, earlier)
+	}
+	return &afterError{err, earlier}
+}
 
 func (e *afterError) Error() string {
-	return fmt.Sprintf("%v (last response: %s)", e.err, trimPrefix(e.after))
+	return fmt.Sprintf("%v (previous error: %s)", e.err, trimPrefix(e.earlier))
 }
-func (e *afterError) Unwrap() []error { return []error{e.err, e.after} }
+func (e *afterError) Unwrap() []error { return []error{e.err, e.earlier} }
 
 // An outcomeError is the error of a write that may have been applied.
 type outcomeError struct {

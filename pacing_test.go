@@ -177,7 +177,22 @@ func TestWaitErrorIsJoinedWithTheLastAttempt(t *testing.T) {
 		assert.ErrorIs(t, err, ErrOutcomeUnknown)
 		assert.Equal(t, 502, resp.StatusCode)
 		assert.Equal(t, 1, c.made)
-		assert.ErrorContains(t, err, "(last response: ")
+		assert.ErrorContains(t, err, "(previous error: ")
+	})
+}
+
+func TestWaitErrorIsJoinedWithALostAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := new(ratelimit.Gate)
+		next := func(context.Context, *call) (*Response, error) {
+			gate.Enter(time.Now()) // another call, which gets a 429
+			gate.Leave(time.Now(), nil, 2*time.Minute)
+			return nil, lost.err
+		}
+		resp, err := chain(next, retry(new(budget), fixedToken), pacing(gate))(t.Context(), newTestCall(getOp))
+		assert.Nil(t, resp)
+		assert.ErrorAs(t, err, new(*WaitError))
+		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	})
 }
 

@@ -110,7 +110,7 @@ func retry(b *budget, cred *credential) layer {
 					return h.resp, h.fail(&c.op, err)
 				}
 				c.made++
-				if err == nil || h.applied && c.op.gone != nil && errors.Is(err, c.op.gone) {
+				if err == nil || h.applied && c.op.gone != nil && isAPIError(err, c.op.gone) {
 					b.deposit()
 					return resp, nil
 				}
@@ -140,7 +140,7 @@ func (c *call) prepareRetry(ctx context.Context, resp *Response, h *history, cre
 	}
 	delay, reason := c.options.retry.backoff(c.attempt-1), "no response"
 	c.attempt++
-	if errors.Is(h.err, ErrUnauthorized) && !h.renewed {
+	if isAPIError(h.err, ErrUnauthorized) && !h.renewed {
 		h.renewed = true
 		changed, err := c.renew(ctx, cred)
 		if err != nil {
@@ -193,7 +193,7 @@ func (c *call) isRetryable(resp *Response, err error) bool {
 // effectiveStatus returns the status of a response. An error that means "rate limited"
 // counts as 429 whatever the status was.
 func effectiveStatus(resp *Response, err error) int {
-	if errors.Is(err, ErrRateLimited) {
+	if isAPIError(err, ErrRateLimited) {
 		return http.StatusTooManyRequests
 	}
 	return resp.StatusCode
@@ -206,7 +206,8 @@ func mayBeApplied(resp *Response, err error) bool {
 	}
 	switch status := effectiveStatus(resp, err); {
 	case status/100 == 2:
-		return !errors.As(err, new(*APIError))
+		_, refused := err.(*APIError)
+		return !refused
 	case status == http.StatusServiceUnavailable:
 		return false
 	default:
@@ -218,7 +219,7 @@ func mayBeApplied(resp *Response, err error) bool {
 type history struct {
 	resp        *Response // the last response
 	err         error     // of the last attempt
-	respErr     error     // of the last attempt with a response
+	apiErr      error     // the last *APIError
 	applied     bool      // an attempt may have been applied
 	unavailable bool      // the response to an attempt was a 503
 	renewed     bool      // the token source was asked again
@@ -228,20 +229,20 @@ func (h *history) add(resp *Response, err error) {
 	h.err = err
 	h.applied = h.applied || mayBeApplied(resp, err)
 	if resp != nil {
-		h.resp, h.respErr = resp, err
+		h.resp = resp
 		h.unavailable = h.unavailable || resp.StatusCode == http.StatusServiceUnavailable
+	}
+	if _, ok := err.(*APIError); ok {
+		h.apiErr = err
 	}
 }
 
 // fail returns the error of a call that failed. ended is why it made no further attempt,
 // nil if that needs no explanation.
 func (h *history) fail(op *operation, ended error) error {
-	err := cmp.Or(ended, h.err)
-	if h.respErr != nil && err != h.respErr {
-		err = &afterError{err: err, after: h.respErr}
-	}
+	err := after(ended, after(h.err, h.apiErr))
 	// What exists may have been created by an earlier attempt whose response was a 503.
-	exists := h.unavailable && !op.idempotent && (errors.Is(err, ErrAlreadyExists) || errors.Is(err, ErrQuotaExceeded))
+	exists := h.unavailable && !op.idempotent && (isAPIError(h.err, ErrAlreadyExists) || isAPIError(h.err, ErrQuotaExceeded))
 	if (h.applied || exists) && op.method != http.MethodGet {
 		err = &outcomeError{err: err, idempotent: op.idempotent}
 	}

@@ -149,6 +149,8 @@ func TestRetryStories(t *testing.T) {
 			is: []error{ErrOutcomeUnknown, io.ErrUnexpectedEOF, ErrServer}},
 		{name: "the Response is the last one received", op: getOp, attempts: []attempt{failed, busy, lost}, sent: 4, status: 429,
 			is: []error{io.ErrUnexpectedEOF, ErrRateLimited}, isNot: []error{ErrServer}},
+		{name: "the last error of the API is found behind a truncated response", op: getOp, attempts: []attempt{unavailable, truncated}, maxAttempts: 2, sent: 2, status: 200,
+			is: []error{ErrInvalidResponse, io.ErrUnexpectedEOF, ErrServer}},
 		{name: "MaxAttempts 1 disables retries", op: getOp, attempts: []attempt{busy}, maxAttempts: 1, sent: 1, status: 429, is: []error{ErrRateLimited}},
 		{name: "MaxAttempts includes the first attempt", op: getOp, attempts: []attempt{busy}, maxAttempts: 6, sent: 6, status: 429, is: []error{ErrRateLimited}},
 	} {

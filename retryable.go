@@ -26,14 +26,17 @@ func Retryable(err error) (after time.Duration, ok bool) {
 	switch {
 	case errors.Is(err, ErrInvalidArgument), errors.Is(err, ErrNoCredentials):
 		return 0, false
+	case errors.As(err, &respErr):
+		return 0, !errors.Is(err, ErrResponseTooLarge)
+	case errors.As(err, &reqErr): // whatever came before
+		if errors.As(err, &apiErr) {
+			after = apiErr.RetryAfter
+		}
+		return after, reqErr.state != requestRefused
 	case errors.As(err, &apiErr):
 		status := apiErr.StatusCode
 		return apiErr.RetryAfter, apiErr.Is(ErrRateLimited) || status == http.StatusRequestTimeout ||
 			status >= 500 && status != http.StatusNotImplemented
-	case errors.As(err, &respErr):
-		return 0, !errors.Is(err, ErrResponseTooLarge)
-	case errors.As(err, &reqErr):
-		return 0, reqErr.state != requestRefused
 	}
 	return 0, errors.Is(err, ErrRateLimited) || errors.Is(err, errPending)
 }

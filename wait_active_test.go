@@ -103,7 +103,7 @@ func TestWaitActiveWhileRateLimited(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		secret, err := client.Secrets.WaitActive(ctx, "s", "x", secretsstore.WithAccountID("a"))
-		assert.EqualError(t, err, "secretsstore: waiting for secret x: context deadline exceeded (last response: GET /accounts/a/secrets_store/stores/s/secrets/x: 429 Too Many Requests: Please wait (code 971) (ray 8f00c0ffee-AMS))")
+		assert.EqualError(t, err, "secretsstore: waiting for secret x: context deadline exceeded (previous error: GET /accounts/a/secrets_store/stores/s/secrets/x: 429 Too Many Requests: Please wait (code 971) (ray 8f00c0ffee-AMS))")
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		var apiErr *secretsstore.APIError
 		assert.ErrorAs(t, err, &apiErr)
