@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
@@ -129,7 +130,11 @@ func (c *call) transportError(attempt context.Context, err error) error {
 	}
 	switch cause := context.Cause(attempt); cause {
 	case nil:
-		return opaque(c.clean(roundtrip.ErrorText(err), maxBody), err)
+		secrets := slices.Clone(c.secrets)
+		for _, secret := range c.secrets { // the text can end within one
+			secrets = append(secrets, roundtrip.Unquoted(secret))
+		}
+		return opaque(redact.Text(roundtrip.ErrorText(err), maxBody, secrets), err)
 	case ErrAttemptTimeout:
 		return ErrAttemptTimeout
 	default:

@@ -350,9 +350,10 @@ func TestTransportErrorsAreRedacted(t *testing.T) {
 	}{
 		{"a secret", &net.OpError{Op: "read", Err: fmt.Errorf("%w: token-abcdef", io.ErrUnexpectedEOF)}, "secret: [REDACTED]"},
 		{"an escaped secret", &net.OpError{Op: "read", Err: fmt.Errorf("%w: token%%2Dabcdef", io.ErrUnexpectedEOF)}, "secret: [REDACTED]"},
+		{"a secret with a quote", &net.OpError{Op: "read", Err: fmt.Errorf(`%w: half"other-half`, io.ErrUnexpectedEOF)}, "secret: [REDACTED]"},
 		{"several lines", &net.OpError{Op: "read", Err: fmt.Errorf("%w\nlevel=ERROR \u202e", io.ErrUnexpectedEOF)}, "secret: read: unexpected EOF level=ERROR  "},
 	} {
-		err := get(t.Context(), newTestClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, tt.err }), once))
+		err := get(t.Context(), newTestClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, tt.err }), once, WithHeader("X-Gateway", `half"other-half`)))
 		assert.True(t, strings.HasSuffix(err.Error(), tt.text), "%s: %v", tt.name, err)
 		assert.NotContains(t, fmt.Sprintf("%+v %#v", err, err), fixedToken.secret)
 		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)

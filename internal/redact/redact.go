@@ -29,24 +29,28 @@ func Text(s string, limit int, secrets []string) string {
 	if Contains(s[:min(len(s), limit+expansion*longest)], secrets) {
 		return Placeholder
 	}
-	return OneLine(Truncate(s, limit))
+	return Truncate(OneLine(Truncate(s, limit)), limit+len("…")) // invalid UTF-8 grows
 }
 
 // Contains reports whether s contains one of secrets: literally, or after decoding JSON and
 // percent escapes up to twice.
-func Contains(s string, secrets []string) bool {
-	for round := 0; ; round++ {
-		for _, secret := range secrets {
-			if len(secret) >= minSecret && strings.Contains(s, secret) {
-				return true
-			}
+func Contains(s string, secrets []string) bool { return contains(s, secrets, rounds) }
+
+func contains(s string, secrets []string, rounds int) bool {
+	for _, secret := range secrets {
+		if len(secret) >= minSecret && strings.Contains(s, secret) {
+			return true
 		}
-		decoded := decode(s)
-		if round == rounds || decoded == s {
-			return false
-		}
-		s = decoded
 	}
+	if rounds == 0 {
+		return false
+	}
+	// A secret can contain escapes of its own, which must not be decoded with those of the
+	// server. So each kind is decoded alone too.
+	hasJSON, hasPercent := strings.Contains(s, `\`), strings.Contains(s, "%")
+	return hasJSON && contains(decode(s, `\`), secrets, rounds-1) ||
+		hasPercent && contains(decode(s, "%"), secrets, rounds-1) ||
+		hasJSON && hasPercent && contains(decode(s, `\%`), secrets, rounds-1)
 }
 
 // Truncate returns the first n bytes of s and an ellipsis if s is longer. It does not
@@ -72,15 +76,17 @@ func OneLine(s string) string {
 	}, s)
 }
 
-// decode decodes the escapes of JSON strings and of URLs in s. Anything else stays.
-func decode(s string) string {
-	if !strings.ContainsAny(s, `\%`) {
-		return s
-	}
+// decode decodes the escapes in s that begin with one of the characters in kinds: \ for
+// those of JSON strings, % for those of URLs. Anything else stays.
+func decode(s, kinds string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); {
-		switch r, n := escape(s[i:]); {
+		r, n := rune(0), 0
+		if strings.IndexByte(kinds, s[i]) >= 0 {
+			r, n = escape(s[i:])
+		}
+		switch {
 		case n == 0:
 			b.WriteByte(s[i])
 			i++

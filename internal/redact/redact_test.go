@@ -1,8 +1,11 @@
 package redact
 
 import (
+	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -44,6 +47,23 @@ func TestEscapesAreDecodedTwice(t *testing.T) {
 	assert.Equal(t, "a%25252Fbc", Text("a%25252Fbc", 50, []string{"a/bc"}))
 }
 
+// A secret, such as the URL of a database, can contain escapes of its own.
+func TestSecretsWithEscapes(t *testing.T) {
+	for text, secret := range map[string]string{
+		`bad value postgres:\/\/u:p%40ss@host`: "postgres://u:p%40ss@host",
+		`bad value abc%20def\u0026ghi`:         "abc%20def&ghi",
+		`bad value C:\\users%41x`:              `C:\users%41x`,
+		`bad value key\u002541`:                "key%41",
+		`bad value p%2540ss%26`:                "p%40ss&",
+	} {
+		assert.Equal(t, Placeholder, Text(text, 50, []string{secret}), text)
+	}
+}
+
+func TestInvalidUTF8IsTruncated(t *testing.T) {
+	assert.LessOrEqual(t, len(Text(strings.Repeat("\xff", 100), 50, nil)), 50+2*len("…"))
+}
+
 func TestEscapesAtTheEnd(t *testing.T) {
 	for text, secret := range map[string]string{
 		`\uD83D\ude00 key`: "😀 key",
@@ -68,12 +88,22 @@ func FuzzText(f *testing.F) {
 	f.Add("a text", "a secret")
 	f.Add(`\u0041%41`, "AAAA")
 	f.Fuzz(func(t *testing.T, text, secret string) {
-		got := Text(text+secret, 1<<20, []string{secret})
-		if len(secret) >= minSecret && got != Placeholder {
-			t.Errorf("%q contains %q", got, secret)
+		quote := func(s string) string {
+			b, _ := json.Marshal(s)
+			return string(b[1 : len(b)-1])
 		}
-		if strings.ContainsAny(got, "\n\r\x1b") {
-			t.Errorf("%q has control characters", got)
+		percent := url.QueryEscape
+		if !utf8.ValidString(secret) || strings.Contains(secret, " ") { // " " becomes "+"
+			quote, percent = strings.Clone, strings.Clone
+		}
+		for _, escaped := range []string{secret, quote(secret), percent(secret), quote(quote(secret)), percent(percent(secret)), quote(percent(secret)), percent(quote(secret))} {
+			got := Text(text+" "+escaped, 1<<20, []string{secret})
+			if len(secret) >= minSecret && got != Placeholder {
+				t.Errorf("%q contains %q", got, secret)
+			}
+			if strings.ContainsAny(got, "\n\r\x1b") {
+				t.Errorf("%q has control characters", got)
+			}
 		}
 	})
 }

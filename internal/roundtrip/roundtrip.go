@@ -91,20 +91,25 @@ func (w *Watch) Repeated() bool {
 // ErrorText returns the text of err up to where it quotes the response, as some errors
 // of net/http do.
 func ErrorText(err error) string {
-	if IsCertificateError(err) {
-		return err.Error()
-	}
 	text := err.Error()
+	if IsCertificateError(err) {
+		return text
+	}
 	var urlErr *url.Error // of a user's transport; quotes a URL
 	if errors.As(err, &urlErr) {
 		text = urlErr.Op + ": " + fmt.Sprint(urlErr.Err)
 	}
-	text, _, _ = strings.Cut(text, `"`)
-	text, _, _ = strings.Cut(text, "header line: ")
-	if text = strings.TrimRight(text, " :,="); text == "" {
+	if text = Unquoted(text); text == "" {
 		return "transport error"
 	}
 	return text
+}
+
+// Unquoted returns the beginning of an error's text, up to a quote.
+func Unquoted(text string) string {
+	text, _, _ = strings.Cut(text, `"`)
+	text, _, _ = strings.Cut(text, "line: ") // MIME header line: …, MIME header initial line: …
+	return strings.TrimRight(text, " :,=")
 }
 
 // IsCertificateError reports whether err is that of a certificate that is not trusted.

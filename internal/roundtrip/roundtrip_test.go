@@ -141,7 +141,8 @@ func TestErrorText(t *testing.T) {
 	}{
 		{"an error of the network", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}, "dial tcp: connection refused"},
 		{"a quoted response", fmt.Errorf("malformed HTTP response %q", "secret"), "malformed HTTP response"},
-		{"a header line", errors.New("malformed MIME header line: secret"), "malformed MIME"},
+		{"a first header line", errors.New("malformed MIME header initial line: secret"), "malformed MIME header initial"},
+		{"a header line", errors.New("malformed MIME header line: secret"), "malformed MIME header"},
 		{"a GOAWAY", errors.New(`http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug="secret"`), "http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug"},
 		{"an error of an http.Client", &url.Error{Op: "Get", URL: "https://vault/?token=secret", Err: io.EOF}, "Get: EOF"},
 		{"a wrapped one", fmt.Errorf("fetch token: %w", &url.Error{Op: "Get", URL: "https://vault/?token=secret", Err: io.EOF}), "Get: EOF"},
