@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/seed-57d84f87/secretsstore-go/internal/lenient"
 	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
 )
 
@@ -63,12 +62,9 @@ func isFailure(body []byte) bool { return unmarshal(body, new(noResult)) == nil 
 
 func unmarshalEnvelope(body []byte, into payload) error {
 	err := unmarshal(body, into)
-	if err == nil {
-		return nil
-	}
-	if fixed, ok := lenient.WithoutInvalidTimes(body); ok {
+	if again, ok := into.(interface{ unmarshalLenient([]byte) error }); err != nil && ok {
 		into.reset()
-		err = unmarshal(fixed, into)
+		err = again.unmarshalLenient(body)
 	}
 	if err != nil {
 		return invalidResponse(err)

@@ -2,6 +2,7 @@ package secretsstore
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,39 @@ func (e *envelope[T]) complete() error {
 	return complete(e.Result)
 }
 
+// unmarshalLenient decodes a body whose times may be invalid. It takes longer than decoding
+// into e, so it is used only if that fails.
+func (e *envelope[T]) unmarshalLenient(body []byte) error {
+	var wire struct {
+		envelopeInfo
+		Result *lenientItem[T] `json:"result"`
+	}
+	err := unmarshal(body, &wire)
+	e.envelopeInfo = wire.envelopeInfo
+	if wire.Result != nil {
+		e.Result = &wire.Result.value
+		err = cmp.Or(err, wire.Result.err)
+	}
+	return err
+}
+
+// A lenientItem decodes a T whose times may be invalid. It keeps its error, which would end
+// the decoding of the envelope.
+type lenientItem[T any] struct {
+	value T
+	err   error
+}
+
+func (i *lenientItem[T]) UnmarshalJSON(b []byte) error {
+	var v any = &i.value
+	if decoder, ok := v.(interface{ unmarshalLenient([]byte) error }); ok {
+		i.err = decoder.unmarshalLenient(b)
+	} else {
+		i.err = unmarshal(b, v)
+	}
+	return nil
+}
+
 // complete returns an error if a result or an item of a list lacks a required field.
 func complete(result any) error { return result.(interface{ complete() error }).complete() }
 
@@ -60,6 +94,27 @@ type listEnvelope[T any] struct {
 // reset sets Result so that null can be told from a missing result.
 func (e *listEnvelope[T]) reset()       { *e = listEnvelope[T]{Result: new([]*T), atLeast: e.atLeast} }
 func (*listEnvelope[T]) required() bool { return true }
+
+func (e *listEnvelope[T]) unmarshalLenient(body []byte) error {
+	wire := struct {
+		envelopeInfo
+		Result *[]*lenientItem[T] `json:"result"`
+	}{Result: new([]*lenientItem[T])}
+	err := unmarshal(body, &wire)
+	e.envelopeInfo, e.Result = wire.envelopeInfo, nil
+	if wire.Result == nil {
+		return err
+	}
+	e.Result = new([]*T)
+	for _, item := range *wire.Result {
+		var value *T
+		if item != nil {
+			value, err = &item.value, cmp.Or(err, item.err)
+		}
+		*e.Result = append(*e.Result, value)
+	}
+	return err
+}
 
 func (e *listEnvelope[T]) complete() error {
 	if e.Result != nil && *e.Result == nil {

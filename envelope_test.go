@@ -158,6 +158,18 @@ func TestResponsesCannotExhaustMemory(t *testing.T) {
 	}
 }
 
+// An invalid time makes the body be decoded again.
+func TestInvalidTimesCannotExhaustMemory(t *testing.T) {
+	nested := strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000) + ","
+	body := `{"success":true,"result":[{"id":"a","created":""}],"x":[` + strings.Repeat(nested, maxResponse/len(nested)-1) + "1]}"
+	list := new(listEnvelope[Secret])
+	var err error
+	used := allocated(func() { _, err = decodeAll(t.Context(), getOp, list, received(200, body)) })
+	require.NoError(t, err)
+	assert.Less(t, used, uint64(64<<20))
+	assert.Equal(t, []*Secret{{ID: "a"}}, list.items())
+}
+
 func TestResponseAtTheLimit(t *testing.T) {
 	body := `{"success":true,"result":{"id":"a"},"pad":"` + strings.Repeat("x", maxResponse-45) + `"}`
 	require.Len(t, body, maxResponse)

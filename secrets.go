@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/lenient"
 )
 
 // SecretsService calls the operations on the secrets of a store. It is safe for concurrent
@@ -309,6 +311,18 @@ func newCreateBody(prefix string, secret SecretCreate) (createBody, error) {
 		err = checkValue(prefix+"value", body.Value)
 	}
 	return body, err
+}
+
+// unmarshalLenient decodes a Secret whose times may be invalid.
+func (s *Secret) unmarshalLenient(b []byte) error {
+	wire := struct {
+		*Secret
+		Created  lenient.Time `json:"created"`
+		Modified lenient.Time `json:"modified"`
+	}{Secret: s}
+	err := unmarshal(b, &wire)
+	s.Created, s.Modified = wire.Created.Time, wire.Modified.Time
+	return err
 }
 
 func (s *Secret) complete() error {

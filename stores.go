@@ -7,6 +7,8 @@ import (
 	"iter"
 	"net/http"
 	"time"
+
+	"github.com/seed-57d84f87/secretsstore-go/internal/lenient"
 )
 
 // StoresService calls the operations on the stores of an account. It is safe for concurrent
@@ -122,6 +124,18 @@ func (s *StoresService) Delete(ctx context.Context, storeID string, del *StoreDe
 		method: http.MethodDelete, route: storeRoute, ids: ids{storeID}, query: query,
 		idempotent: true, gone: ErrStoreNotFound,
 	}, new(noResult), opts)
+}
+
+// unmarshalLenient decodes a Store whose times may be invalid.
+func (s *Store) unmarshalLenient(b []byte) error {
+	wire := struct {
+		*Store
+		Created  lenient.Time `json:"created"`
+		Modified lenient.Time `json:"modified"`
+	}{Store: s}
+	err := unmarshal(b, &wire)
+	s.Created, s.Modified = wire.Created.Time, wire.Modified.Time
+	return err
 }
 
 func (s *Store) complete() error {

@@ -3,7 +3,6 @@
 package lenient
 
 import (
-	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -42,34 +41,13 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// WithoutInvalidTimes returns document without the members created and modified that are not
-// RFC 3339 times, which cannot be decoded into a time.Time. It reports whether it removed any.
-func WithoutInvalidTimes(document []byte) ([]byte, bool) {
-	d := json.NewDecoder(bytes.NewReader(document))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil || !removeInvalidTimes(v) {
-		return document, false
-	}
-	fixed, err := json.Marshal(v)
-	return fixed, err == nil
-}
+// A Time is an RFC 3339 time. Any other value is the zero time.
+type Time struct{ time.Time }
 
-func removeInvalidTimes(v any) (removed bool) {
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			removed = removeInvalidTimes(item) || removed
-		}
-	case map[string]any:
-		for name, value := range v {
-			if name != "created" && name != "modified" {
-				removed = removeInvalidTimes(value) || removed
-			} else if s, ok := value.(string); !ok || new(time.Time).UnmarshalText([]byte(s)) != nil {
-				delete(v, name)
-				removed = true
-			}
-		}
+// UnmarshalJSON never returns an error.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if t.Time.UnmarshalJSON(b) != nil {
+		t.Time = time.Time{}
 	}
-	return removed
+	return nil
 }
