@@ -31,6 +31,7 @@ func (c *call) decode(resp *Response, readErr error) error {
 	if !isSuccess {
 		into = new(noResult) // a later attempt decodes into an untouched result
 	}
+	c.result.reset() // it can hold what an earlier attempt received
 	into.reset()
 	err := readErr
 	if err == nil {

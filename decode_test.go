@@ -76,6 +76,7 @@ func TestDecodeFailures(t *testing.T) {
 		{name: "and no errors", result: none, status: 200, body: `{"success":false,"message":"a text"}`, text: `200 OK: {"success":false,"message":"a text"}`, shown: `{"success":false,"message":"a text"}`},
 		{name: "success:true at 404", result: none, status: 404, body: `{"success":true,"errors":[{"code":1001,"message":"store_not_found"}],"result":{"id":"a"}}`, is: ErrStoreNotFound},
 		{name: "errors in a field of another name", result: none, status: 400, body: `{"success":false,"error":[{"code":2001,"message":"Please configure"}]}`, is: ErrInvalidRequest, text: `Please configure`, shown: `{"success":false,"error":[{"code":2001,"message":"Please configure"}]}`},
+		{name: "errors of another form", result: none, status: 404, body: `{"errors":{"detail":"Not Found"}}`, is: ErrInvalidRequest, text: `Not Found`, shown: `{"errors":{"detail":"Not Found"}}`},
 		{name: "the edge's own JSON", result: secret, status: 530, body: `{"error_code":1016,"retryable":true}`, is: ErrServer, shown: `{"error_code":1016,"retryable":true}`},
 		{name: "a page of the edge", result: secret, status: 502, body: "<html>\nbad gateway", is: ErrServer, text: "502 Bad Gateway: <html> bad gateway", shown: "<html> bad gateway"},
 		{name: "a long page", result: none, status: 404, body: strings.Repeat("ä", 3000), is: ErrInvalidRequest, shown: strings.Repeat("ä", 1024) + "…"},

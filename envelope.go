@@ -239,6 +239,7 @@ func (d *details) UnmarshalJSON(b []byte) error {
 }
 
 // newDetails decodes a list. At most left details are decoded, including those of chains.
+// Entries that say nothing are skipped: they are another JSON than the API's.
 func newDetails(raw json.RawMessage, levels int, left *int) (list []Detail) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil
@@ -252,7 +253,9 @@ func newDetails(raw json.RawMessage, levels int, left *int) (list []Detail) {
 			break
 		}
 		*left--
-		list = append(list, newDetail(entry, levels, left))
+		if d := newDetail(entry, levels, left); d.Code != 0 || d.Message != "" || d.Chain != nil {
+			list = append(list, d)
+		}
 	}
 	return list
 }

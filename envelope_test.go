@@ -20,15 +20,17 @@ func TestDetails(t *testing.T) {
 		{name: "null", json: `null`},
 		{name: "an empty list", json: `[]`},
 		{name: "an empty object", json: `{}`},
+		{name: "objects of another form", json: `[{"detail":"Not Found"},{"status":404},null,{}]`},
 		{name: "an object", json: `{"code":1,"message":"m"}`, want: []Detail{{Code: 1, Message: "m"}}},
 		{name: "a string", json: `"a text"`, want: []Detail{{Message: "a text"}}},
 		{name: "a number", json: `1016`, want: []Detail{{Message: "1016"}}},
-		{name: "entries of any type", json: `["a",7,null,[1],{"message":"m"}]`, want: []Detail{{Message: "a"}, {Message: "7"}, {}, {Message: "[1]"}, {Message: "m"}}},
-		{name: "codes", json: `[{"code":"1001"},{"code":1e3},{"code":1.5},{"code":null},{"code":"x"}]`, want: []Detail{{Code: 1001}, {Code: 1000}, {}, {}, {}}},
+		{name: "entries of any type", json: `["a",7,null,[1],{"message":"m"}]`, want: []Detail{{Message: "a"}, {Message: "7"}, {Message: "[1]"}, {Message: "m"}}},
+		{name: "codes", json: `[{"code":"1001"},{"code":1e3},{"code":1.5,"message":"m"},{"code":null,"message":"m"},{"code":"x","message":"m"}]`,
+			want: []Detail{{Code: 1001}, {Code: 1000}, {Message: "m"}, {Message: "m"}, {Message: "m"}}},
 		{name: "texts of any type", json: `[{"message":{"a":1},"documentation_url":2,"source":{"pointer":3}}]`, want: []Detail{{Message: `{"a":1}`, DocumentationURL: "2", Source: Source{Pointer: "3"}}}},
-		{name: "sources of any type", json: `[{"source":"x"},{"source":null},{"source":{}}]`, want: []Detail{{}, {}, {}}},
+		{name: "sources of any type", json: `[{"code":1,"source":"x"},{"code":2,"source":null},{"code":3,"source":{}}]`, want: []Detail{{Code: 1}, {Code: 2}, {Code: 3}}},
 		{name: "chains", json: `[{"code":6003,"error_chain":[{"code":6111},"x"]},{"error_chain":{"code":1}},{"error_chain":null}]`,
-			want: []Detail{{Code: 6003, Chain: []Detail{{Code: 6111}, {Message: "x"}}}, {Chain: []Detail{{Code: 1}}}, {}}},
+			want: []Detail{{Code: 6003, Chain: []Detail{{Code: 6111}, {Message: "x"}}}, {Chain: []Detail{{Code: 1}}}}},
 		{name: "control and format characters", json: `["a\u001b[31m\u202e\n"]`, want: []Detail{{Message: "a [31m  "}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,7 +84,7 @@ func TestDetailsAreBounded(t *testing.T) {
 	}{
 		{"100 entries", "[" + strings.Repeat(`"e",`, 5000) + `"e"]`, 100, 1},
 		{"100 entries in chains", `[{"error_chain":[` + strings.Repeat(`"e",`, 5000) + `"e"]},"e"]`, 100, 2},
-		{"8 levels", strings.Repeat(`[{"error_chain":`, 3000) + "[]" + strings.Repeat("}]", 3000), 8, 8},
+		{"8 levels", strings.Repeat(`[{"code":1,"error_chain":`, 3000) + "[]" + strings.Repeat("}]", 3000), 8, 8},
 		{"4 KiB of each text", `[{"message":"` + long + `","documentation_url":"` + long + `","source":{"pointer":"` + long + `"}}]`, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -159,6 +159,7 @@ func TestDeleteFailsIfNothingSaysThatTheSecretIsGone(t *testing.T) {
 		response(404, failure(1000, "not found")),
 		response(404, "<html>404 Not Found", "Content-Type: text/html"),
 		response(404, `{"success":false,"error":[{"code":1,"message":"x"}]}`),
+		response(404, `{"errors":{"detail":"Not Found"}}`),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			_, err := newClient(t, respondWith(notFound)).Secrets.Delete(t.Context(), storeID, secretID)

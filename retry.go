@@ -87,7 +87,7 @@ func (p RetryPolicy) backoff(n int) time.Duration {
 	if base := cmp.Or(p.BaseBackoff, defaultBaseBackoff); n < 32 && base < bound>>n {
 		bound = base << n
 	}
-	return rand.N(bound + 1)
+	return rand.N(min(bound, math.MaxInt64-1) + 1)
 }
 
 // maxWait returns the longest wait that this call may start.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"testing"
@@ -279,6 +280,11 @@ func TestBackoffIsExponentialWithFullJitter(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestLongestBackoff(t *testing.T) {
+	longest := RetryPolicy{BaseBackoff: math.MaxInt64, MaxBackoff: math.MaxInt64}
+	assert.GreaterOrEqual(t, longest.backoff(3), time.Duration(0))
 }
 
 func TestBackoffIsBoundedByTheDeadline(t *testing.T) {

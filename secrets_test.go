@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -359,6 +360,15 @@ func TestBulkCreateReturnsWhatWasCreated(t *testing.T) {
 			assert.NotNil(t, resp)
 		})
 	}
+}
+
+func TestBulkCreateReturnsNothingOfEarlierAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := respondWith(response(200, `{"success":false,"errors":[{"code":971,"message":"Please wait"}],"result":[{"id":"stale"}]}`), response(400, failure(1001, "invalid_json_body")))
+		created, _, err := newClient(t, api).Secrets.BulkCreate(t.Context(), storeID, []secretsstore.SecretCreate{newSecret})
+		assert.Equal(t, []string{"ErrInvalidRequest"}, matches(err))
+		assert.Empty(t, created)
+	})
 }
 
 func TestInvalidTimesAreZero(t *testing.T) {
