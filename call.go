@@ -83,7 +83,11 @@ func (c *core) newCall(op operation, result payload, opts []RequestOption) (*cal
 	}
 	call.url = *c.baseURL
 	if call.url.RawPath != "" || strings.Contains(call.path, "%") {
-		call.url.RawPath = c.baseURL.EscapedPath() + call.path
+		escaped := call.path
+		if !strings.Contains(escaped, "%") {
+			escaped = (&url.URL{Path: escaped}).EscapedPath()
+		}
+		call.url.RawPath = c.baseURL.EscapedPath() + escaped
 		call.url.Path, _ = url.PathUnescape(call.url.RawPath) // both parts were checked
 	} else {
 		call.url.Path += call.path
@@ -91,7 +95,7 @@ func (c *core) newCall(op operation, result payload, opts []RequestOption) (*cal
 	call.url.RawQuery = op.query
 	if op.body != nil {
 		if call.body, err = json.Marshal(op.body); err != nil {
-			return nil, invalid("body", "cannot be encoded as JSON: "+err.Error())
+			return nil, invalid("body", "cannot be encoded as JSON")
 		}
 	}
 	return call, nil

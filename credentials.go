@@ -22,8 +22,13 @@ type TokenSource interface {
 // A TokenSourceFunc is a function that implements [TokenSource].
 type TokenSourceFunc func(ctx context.Context) (string, error)
 
-// Token calls f.
-func (f TokenSourceFunc) Token(ctx context.Context) (string, error) { return f(ctx) }
+// Token calls f. If f is nil, it returns no token.
+func (f TokenSourceFunc) Token(ctx context.Context) (string, error) {
+	if f == nil {
+		return "", nil
+	}
+	return f(ctx)
+}
 
 // A credential authenticates requests: an API token, an email with a global API key, or
 // the source of tokens.

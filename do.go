@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -79,6 +80,9 @@ func splitPath(path string) (escaped, query string, err error) {
 	if u, err := url.Parse(plain); err == nil && (u.Scheme != "" || u.Host != "") || strings.Contains(escaped, "://") {
 		return "", "", invalid("path", "must be relative to the base URL")
 	}
+	if strings.HasSuffix(escaped, "/") {
+		return "", "", invalid("path", "has an empty segment")
+	}
 	if reason := grammar.Path(plain); reason != "" {
 		return "", "", invalid("path", reason)
 	}
@@ -103,7 +107,12 @@ func encodeBody(body any) (any, error) {
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return nil, invalid("body", "cannot be encoded as JSON: "+err.Error())
+		reason := "cannot be encoded as JSON" // other errors quote the body
+		var unsupported *json.UnsupportedTypeError
+		if errors.As(err, &unsupported) {
+			reason += ": has a value of type " + unsupported.Type.String()
+		}
+		return nil, invalid("body", reason)
 	}
 	if bytes.Contains(encoded, []byte(redact.Placeholder)) {
 		return nil, invalid("body", "contains "+redact.Placeholder+", pass the revealed secret value")

@@ -47,6 +47,15 @@ func TestDoPaths(t *testing.T) {
 	}
 }
 
+func TestDoPathThatIsNotEscaped(t *testing.T) {
+	api := respondWith(response(200, emptyBody))
+	for _, base := range []string{"https://example.com/a", "https://example.com/a%2Fb"} {
+		_, err := newClient(t, api, secretsstore.WithBaseURL(base)).Do(t.Context(), http.MethodGet, "/x y", nil, nil)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []string{"GET https://example.com/a/x%20y", "GET https://example.com/a%2Fb/x%20y"}, api.sent())
+}
+
 func TestDoArguments(t *testing.T) {
 	const notRelative = "invalid path: must be relative to the base URL"
 	for _, tt := range []struct {
@@ -60,6 +69,11 @@ func TestDoArguments(t *testing.T) {
 		{path: "https://evil.example/x", want: notRelative},
 		{path: "//evil.example/x", want: notRelative},
 		{path: "/a//b", want: "invalid path: has an empty segment"},
+		{path: "/", want: "invalid path: has an empty segment"},
+		{path: "/a/", want: "invalid path: has an empty segment"},
+		{path: "/a/?x=1", want: "invalid path: has an empty segment"},
+		{path: "/a/%252e%252e/x%25zz", want: "invalid path: has a dot segment"},
+		{path: "/a/%252e%252e%252fb%25", want: "invalid path: has a dot segment"},
 		{path: "/a/../b", want: "invalid path: has a dot segment"},
 		{path: "./a", want: "invalid path: has a dot segment"},
 		{path: "/a/%2e%2E/b", want: "invalid path: has a dot segment"},
@@ -103,10 +117,10 @@ func TestDoArguments(t *testing.T) {
 
 func TestDoBodyThatCannotBeEncoded(t *testing.T) {
 	api := respondWith(response(200, emptyBody))
-	for _, body := range []any{func() {}, json.RawMessage("{")} {
+	for want, body := range map[string]any{": has a value of type chan int": make(chan int), "": json.Number("some secret")} {
 		_, err := newClient(t, api).Do(t.Context(), http.MethodPut, "/a", body, nil)
 		assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
-		assert.ErrorContains(t, err, "secretsstore: invalid body: cannot be encoded as JSON")
+		assert.EqualError(t, err, "secretsstore: invalid body: cannot be encoded as JSON"+want)
 	}
 	assert.Empty(t, api.sent())
 }

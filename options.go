@@ -132,15 +132,15 @@ func WithoutEnvironment() Option { return withoutEnvironmentOption{} }
 
 func (withoutEnvironmentOption) applyClient(c *config) error { c.noEnvironment = true; return nil }
 
-type baseURLOption struct{ rawURL string }
+type baseURLOption struct{ rawURL SecretValue } // it can hold a password, which is invalid
 
 // WithBaseURL sets the base URL of the API, [DefaultBaseURL] by default. It must use https,
 // or http with a loopback host, and have no user, query or fragment. A trailing slash is
 // ignored.
-func WithBaseURL(rawURL string) Option { return baseURLOption{rawURL} }
+func WithBaseURL(rawURL string) Option { return baseURLOption{NewSecretValue(rawURL)} }
 
 func (o baseURLOption) applyClient(c *config) (err error) {
-	c.baseURL, err = parseBaseURL("base_url", o.rawURL)
+	c.baseURL, err = parseBaseURL("base_url", o.rawURL.Reveal())
 	return err
 }
 

@@ -31,29 +31,31 @@ func (c *call) enter(ctx context.Context, gate *ratelimit.Gate) error {
 	reason := "all remaining requests are in flight"
 	for {
 		wait, changed := gate.Enter(time.Now())
-		if wait == 0 && changed == nil {
-			return nil
-		}
 		switch {
+		case wait == 0:
+			return nil
+		case changed != nil: // how long depends on the requests in flight
+			if longest < 0 {
+				return &WaitError{limit: ", and waiting is disabled"}
+			}
+			if left <= 0 {
+				return &WaitError{limit: ", and none ended within the maximum wait of " + longest.String()}
+			}
+			started := time.Now()
+			if err := c.wait(ctx, min(left, wait), changed, reason); err != nil {
+				return err
+			}
+			left -= time.Since(started)
+			reason = "" // logged once
+			continue
 		case longest < 0:
 			return &WaitError{Wait: wait, limit: ", and waiting is disabled"}
 		case wait > longest:
 			return &WaitError{Wait: wait, limit: ", which exceeds the maximum wait of " + longest.String()}
-		case changed != nil && left <= 0:
-			return &WaitError{limit: ", and none ended within the maximum wait of " + longest.String()}
-		case changed == nil && !endsBefore(ctx, wait):
+		case !endsBefore(ctx, wait):
 			return &WaitError{Wait: wait, limit: ", after the context's deadline"}
 		}
-		var err error
-		if changed == nil {
-			err = c.wait(ctx, wait, nil, "rate limit")
-		} else {
-			started := time.Now()
-			err = c.wait(ctx, left, changed, reason)
-			left -= time.Since(started)
-			reason = "" // logged once
-		}
-		if err != nil {
+		if err := c.wait(ctx, wait, nil, "rate limit"); err != nil {
 			return err
 		}
 	}

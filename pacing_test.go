@@ -163,6 +163,26 @@ func TestPacingWaitsForRequestsInFlight(t *testing.T) {
 	}
 }
 
+// At the reset, requests remain again.
+func TestPacingWaitsForRequestsInFlightUntilTheReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := success
+		slow.takes = 30 * time.Second
+		next := &fakeNext{attempts: []attempt{limited(200, 1, 5*time.Second), slow, success}}
+		handle := pacing(new(ratelimit.Gate))(next.handle)
+		_, err := handle(t.Context(), newTestCall(getOp))
+		require.NoError(t, err)
+		var calls sync.WaitGroup
+		calls.Go(func() { _, _ = handle(t.Context(), newTestCall(getOp)) })
+		synctest.Wait()
+		started := time.Now()
+		_, err = handle(t.Context(), newTestCall(getOp))
+		require.NoError(t, err)
+		assert.Equal(t, 5*time.Second, time.Since(started))
+		calls.Wait()
+	})
+}
+
 func TestWaitErrorIsJoinedWithTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &fakeNext{attempts: []attempt{limited(502, 0, 5*time.Minute)}}

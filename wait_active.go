@@ -17,14 +17,16 @@ var errPending = errors.New("still pending")
 // without an error.
 func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID string, opts ...RequestOption) (*Secret, error) {
 	opts = append([]RequestOption{unlimitedWait{}}, opts...)
+	limited := s.core.defaults().with(opts).retry.MaxWait != 0
 	var last *Secret
 	for delay := time.Duration(0); ; {
 		secret, _, err := s.Get(ctx, storeID, secretID, opts...)
 		if err == nil {
 			last = secret
 		}
+		var wait *WaitError
 		switch {
-		case errors.As(err, new(*WaitError)):
+		case errors.As(err, &wait) && (limited || !endsBefore(ctx, wait.Wait)):
 			return last, err
 		case errors.Is(err, ErrRateLimited): // after all attempts of this poll
 		case err != nil:
@@ -35,7 +37,11 @@ func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID strin
 			return last, nil
 		}
 		delay = nextDelay(delay)
-		ended := sleep(ctx, delay, nil)
+		pause := delay
+		if wait != nil {
+			pause = max(delay, wait.Wait)
+		}
+		ended := sleep(ctx, pause, nil)
 		switch {
 		case ended == nil:
 		case err != nil:

@@ -96,6 +96,29 @@ func TestWaitActiveUntilTheContextEnds(t *testing.T) {
 	})
 }
 
+func TestWaitActiveWaitsForTheLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started := time.Now()
+		limiter := limiterFunc(func(context.Context) error {
+			if wait := 30*time.Second - time.Since(started); wait > 0 {
+				return &secretsstore.WaitError{Wait: wait}
+			}
+			return nil
+		})
+		client := newClient(t, respondWith(secretWithStatus("active")), secretsstore.WithLimiter(limiter))
+		_, err := client.Secrets.WaitActive(t.Context(), storeID, secretID)
+		require.NoError(t, err)
+		assert.Equal(t, 30*time.Second, time.Since(started))
+
+		started = time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err = client.Secrets.WaitActive(ctx, storeID, secretID)
+		assert.ErrorAs(t, err, new(*secretsstore.WaitError))
+		assert.Zero(t, time.Since(started))
+	})
+}
+
 // If no poll got through, nothing is known about the secret.
 func TestWaitActiveWhileRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -192,7 +192,7 @@ func redactQuery(query string) string {
 	return strings.Join(parameters, "&")
 }
 
-var credentialHeader = regexp.MustCompile(`(?i)auth|key|token|secret|cookie`)
+var credentialHeader = regexp.MustCompile(`(?i)auth|key|token|secret|cookie|jwt|pass|assertion|signature`)
 
 // redactHeader redacts the values of headers whose names suggest credentials.
 func redactHeader(name string, values []string) []string {

@@ -55,6 +55,7 @@ func TestRequestLogRedacts(t *testing.T) {
 		{name: "long query", query: "search=" + big, want: "[9007 bytes]"},
 		{name: "credentials", header: "X-Auth-Key: secret", want: "[REDACTED]"},
 		{name: "cookie", header: "Cookie: secret", want: "[REDACTED]"},
+		{name: "token of a gateway", header: "Cf-Access-Jwt-Assertion: secret", want: "[REDACTED]"},
 		{name: "other header", header: "User-Agent: tool/1", want: "tool/1"},
 		{name: "repeated header", header: "X-Many: a", want: "a, b"},
 		{name: "long header", header: "User-Agent: " + big, want: "[9000 bytes]"},

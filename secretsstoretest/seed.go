@@ -71,7 +71,7 @@ func (s *Server) Value(storeID, secretID string) (value string, ok bool) {
 	defer st.Unlock()
 	if found := st.stores[storeID]; found != nil {
 		if sec := found.secrets[secretID]; sec.visible(now(), 0) {
-			return sec.value, true
+			return sec.value.Reveal(), true
 		}
 	}
 	return "", false

@@ -16,10 +16,26 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-57d84f87/secretsstore-go"
 	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
 var stress = flag.Duration("stress", 200*time.Millisecond, "how long TestManyClients runs")
+
+type failedTest struct{ text string }
+
+func (f *failedTest) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
+
+// A failing assertion dumps the struct that a test compares, which can hold the server.
+func TestDumpsHoldNoValue(t *testing.T) {
+	srv := secretsstoretest.NewServer(secretsstoretest.WithoutListener())
+	srv.AddSecret(srv.AddStore("s").ID, secretsstore.SecretCreate{Name: "A", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("plain-text")})
+	var failed failedTest
+	assert.Nil(&failed, srv)
+	assert.Equal(&failed, nil, srv)
+	assert.Contains(t, failed.text, "AccountID")
+	assert.NotContains(t, failed.text, "plain-text")
+}
 
 func TestNewServerPanicsOnInvalidOptions(t *testing.T) {
 	tests := []struct {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	secretsstore "github.com/seed-57d84f87/secretsstore-go"
 )
 
 // limits are the settings of a state.
@@ -36,12 +38,13 @@ type store struct {
 }
 
 type secret struct {
-	id, storeID, name, comment, value string
-	scopes                            []string // replaced as a whole
-	created, modified                 time.Time
-	activeAt, deletedAt               time.Time // deletedAt is zero unless the secret is deleted
-	seq                               int
-	status                            string // set in copies that are returned
+	id, storeID, name, comment string
+	value                      secretsstore.SecretValue // so that dumps of a Server do not show it
+	scopes                     []string                 // replaced as a whole
+	created, modified          time.Time
+	activeAt, deletedAt        time.Time // deletedAt is zero unless the secret is deleted
+	seq                        int
+	status                     string // set in copies that are returned
 }
 
 // A refusal reports why the service does not apply a request. Its word is the API's.
@@ -145,7 +148,8 @@ func (st *state) duplicateSecret(accountID, storeID, secretID string, wanted sec
 	if err != nil {
 		return secret{}, err
 	}
-	wanted.value = &original.value
+	value := original.value.Reveal()
+	wanted.value = &value
 	made, err := st.insert(s, []secretFields{wanted}, false)
 	if err != nil {
 		return secret{}, err
@@ -258,7 +262,7 @@ func (sec *secret) write(f secretFields, now time.Time) {
 		sec.scopes = normalize(*f.scopes)
 	}
 	if f.value != nil {
-		sec.value = *f.value
+		sec.value = secretsstore.NewSecretValue(*f.value)
 	}
 }
 

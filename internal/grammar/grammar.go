@@ -109,21 +109,29 @@ func Path(escaped string) string {
 	if strings.Contains(escaped, "//") {
 		return "has an empty segment"
 	}
-	path := escaped
-	for range 2 {
-		unescaped, err := url.PathUnescape(path)
-		if err != nil {
-			if path == escaped {
-				return "has an invalid escape"
-			}
-			break // a percent sign that was escaped
-		}
-		path = unescaped
-		if reason := segments(path); reason != "" {
-			return reason
+	once, err := url.PathUnescape(escaped)
+	if err != nil {
+		return "has an invalid escape"
+	}
+	if reason := segments(once); reason != "" {
+		return reason
+	}
+	return segments(unescape(once))
+}
+
+// unescape decodes the percent escapes in s. Anything else stays, such as a percent sign
+// that was escaped.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if char, err := url.PathUnescape(s[i:min(i+3, len(s))]); s[i] == '%' && err == nil {
+			b.WriteString(char)
+			i += 2
+		} else {
+			b.WriteByte(s[i])
 		}
 	}
-	return ""
+	return b.String()
 }
 
 func segments(path string) string {

@@ -2,12 +2,16 @@ package ratelimit
 
 import (
 	"cmp"
+	"math"
+	"strings"
 	"sync"
 	"time"
 )
 
 // MaxBlock bounds the block after a 429, and a reset without a policy.
 const MaxBlock = 5 * time.Minute
+
+const never time.Duration = math.MaxInt64
 
 // A Gate tracks how many requests the API still allows. For each limit it keeps the lowest
 // remaining count that a response of the current window reported, which may or may not
@@ -32,32 +36,32 @@ type window struct {
 }
 
 // Enter counts a request and returns 0, nil if it may be sent now. Otherwise it returns how
-// long to wait or, if that depends on the requests in flight, a channel that is closed when
-// one of them ends.
+// long to wait. If a request in flight may end earlier, so that another may be sent, it also
+// returns a channel that is closed when one ends.
 func (g *Gate) Enter(now time.Time) (wait time.Duration, changed <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	wait = max(0, g.blocked.Sub(now))
-	busy := false
+	reset := never // the earliest, of the windows whose remaining requests are in flight
 	for i := range g.windows[:g.n] {
 		w := &g.windows[i]
 		w.roll(now)
-		switch {
+		switch until := w.reset.Sub(now); {
 		case w.remaining > g.inFlight:
-		case w.remaining > 0:
-			busy = true
+		case w.remaining == 0:
+			wait = max(wait, until)
 		default:
-			wait = max(wait, w.reset.Sub(now))
+			reset = min(reset, cmp.Or(until, MaxBlock)) // 0 if no reset is known
 		}
 	}
 	switch {
 	case wait > 0:
 		return wait, nil
-	case busy:
+	case reset < never:
 		if g.changed == nil {
 			g.changed = make(chan struct{})
 		}
-		return 0, g.changed
+		return reset, g.changed
 	}
 	g.inFlight++
 	return 0, nil
@@ -94,7 +98,7 @@ func (g *Gate) window(name string) *window {
 		return nil
 	}
 	g.n++
-	g.windows[g.n-1].name = name
+	g.windows[g.n-1].name = strings.Clone(name) // of a header that can be long
 	return &g.windows[g.n-1]
 }
 

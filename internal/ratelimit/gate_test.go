@@ -34,7 +34,7 @@ func TestGateWaitsForRequestsInFlight(t *testing.T) {
 
 	entered, wait, changed := enter(&g, start, 10)
 	assert.Equal(t, 3, entered, "the count may not include the requests in flight")
-	assert.Zero(t, wait)
+	assert.Equal(t, 30*time.Second, wait, "at most until the reset")
 	require.NotNil(t, changed)
 	select {
 	case <-changed:
@@ -52,6 +52,17 @@ func TestGateWaitsForRequestsInFlight(t *testing.T) {
 	<-changed
 	_, changed = g.Enter(start)
 	assert.NotNil(t, changed, "two in flight, two remaining")
+}
+
+func TestGateWaitsForTheEarliestReset(t *testing.T) {
+	var g Gate
+	g.Enter(start)
+	g.Leave(start, []Limit{
+		{Name: "a", Remaining: 1, Quota: 10, Reset: 30 * time.Second, Window: time.Minute},
+		{Name: "b", Remaining: 1, Quota: 10, Reset: 20 * time.Second, Window: time.Minute},
+	}, 0)
+	_, wait, _ := enter(&g, start, 10)
+	assert.Equal(t, 20*time.Second, wait)
 }
 
 func TestGateBlock(t *testing.T) {
@@ -163,9 +174,14 @@ func TestWindows(t *testing.T) {
 			for _, r := range tt.late {
 				g.Leave(start.Add(r.at), r.limits, 0)
 			}
-			entered, wait, _ := enter(&g, start.Add(tt.at), 100)
+			entered, wait, changed := enter(&g, start.Add(tt.at), 100)
 			assert.Equal(t, tt.want, entered)
-			assert.Equal(t, tt.wait, wait)
+			if tt.want > 0 {
+				assert.NotNil(t, changed, "a wait for requests in flight")
+			} else {
+				assert.Nil(t, changed)
+				assert.Equal(t, tt.wait, wait)
+			}
 		})
 	}
 }

@@ -4,18 +4,17 @@ package ratelimit
 import (
 	"cmp"
 	"iter"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
 )
 
 // A Limit is the state of one rate limit.
 type Limit struct {
-	Name      string // "" if it is not a grammar.IsName
+	Name      string // of any characters, at most maxName bytes
 	Remaining int
 	Quota     int           // 0: unknown
 	Reset     time.Duration // until the window ends
@@ -25,10 +24,12 @@ type Limit struct {
 // Max is the number of limits that are read from a response. The API has two.
 const Max = 4
 
-// Larger numbers are invalid. The API's own are 1,200 requests and 300 seconds.
+// A larger number of requests is invalid, and more seconds count as a day. The API's own
+// numbers are 1,200 requests and 300 seconds.
 const (
 	maxRequests = 1_000_000_000
 	maxSeconds  = 24 * 60 * 60
+	maxName     = 65 // bytes; a name of more than 64 is not shown
 )
 
 const missing = -1
@@ -113,9 +114,7 @@ func parseItem(text string) (it item, ok bool) {
 	if it.name == "" {
 		return it, false
 	}
-	if !grammar.IsName(it.name) {
-		it.name = "" // of any length, and kept by a Gate
-	}
+	it.name = it.name[:min(len(it.name), maxName)] // a Gate keeps it
 	for param := range strings.SplitSeq(params, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
 		switch key {
@@ -145,11 +144,11 @@ func number(s string, limit uint64) int {
 }
 
 func seconds(s string) time.Duration {
-	n := number(s, maxSeconds)
+	n := number(s, math.MaxInt32)
 	if n < 0 {
 		return missing
 	}
-	return time.Duration(n) * time.Second
+	return time.Duration(min(n, maxSeconds)) * time.Second
 }
 
 // RetryAfter reads Retry-After, in seconds or as a date, which is relative to the

@@ -8,8 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed-57d84f87/secretsstore-go/internal/grammar"
 )
 
 func TestParse(t *testing.T) {
@@ -54,7 +52,7 @@ func TestParse(t *testing.T) {
 			limits: []string{`"default";r=7`}, policies: []string{`"default";q=10`}, want: []Limit{},
 		},
 		{name: "the longest reset", limits: []string{`"default";r=7;t=86400`}, want: []Limit{{Name: "default", Remaining: 7, Reset: 24 * time.Hour}}},
-		{name: "a longer one", limits: []string{`"default";r=7;t=86401`}, want: []Limit{}},
+		{name: "a longer one", limits: []string{`"default";r=7;t=86401`}, want: []Limit{{Name: "default", Remaining: 7, Reset: 24 * time.Hour}}},
 		{
 			name:   "a reset now",
 			limits: []string{`"default";r=7;t=0`}, policies: []string{`"default";q=10;w=20`},
@@ -67,7 +65,7 @@ func TestParse(t *testing.T) {
 		},
 		{
 			name: "invalid items",
-			limits: []string{`;r=1;t=2`, `"a"`, `"b";r=-1;t=2`, `"c";r=x;t=2`, `"d";r=1e9;t=2`, `"e";r=99999999999;t=2`, `"f";r=1;t=99999999`,
+			limits: []string{`;r=1;t=2`, `"a"`, `"b";r=-1;t=2`, `"c";r=x;t=2`, `"d";r=1e9;t=2`, `"e";r=99999999999;t=2`, `"f";r=1;t=99999999999`,
 				`"ok"; r=1; t=2`},
 			want: []Limit{{Name: "ok", Remaining: 1, Reset: 2 * s}},
 		},
@@ -77,10 +75,11 @@ func TestParse(t *testing.T) {
 			want:   []Limit{{"a", 1, 0, s, 0}, {"b", 1, 0, s, 0}, {"c", 1, 0, s, 0}, {"d", 1, 0, s, 0}},
 		},
 		{
-			name:   "names that are none are dropped, and still belong together",
-			limits: []string{`"a b";r=1;t=2, "` + strings.Repeat("x", 65) + `";r=3;t=4`}, policies: []string{`"a b";q=10;w=20`},
-			want: []Limit{{Remaining: 1, Quota: 10, Reset: 2 * s, Window: 20 * s}, {Remaining: 3, Quota: 10, Reset: 4 * s, Window: 20 * s}},
+			name:   "names of any characters",
+			limits: []string{`"user.minute";r=1;t=2, "user.day";r=3;t=4`}, policies: []string{`"user.minute";q=10;w=20`, `"user.day";q=30;w=40`},
+			want: []Limit{{Name: "user.minute", Remaining: 1, Quota: 10, Reset: 2 * s, Window: 20 * s}, {Name: "user.day", Remaining: 3, Quota: 30, Reset: 4 * s, Window: 40 * s}},
 		},
+		{name: "names are bounded", limits: []string{`"` + strings.Repeat("x", 66) + `";r=3;t=4`}, want: []Limit{{Name: strings.Repeat("x", 65), Remaining: 3, Reset: 4 * s}}},
 		{name: "names without quotes", limits: []string{`default;r=1;t=2`}, want: []Limit{{Name: "default", Remaining: 1, Reset: 2 * s}}},
 		{
 			name:   "half a policy",
@@ -145,7 +144,7 @@ func FuzzParse(f *testing.F) {
 		limits := Parse(http.Header{"Ratelimit": {limit}, "Ratelimit-Policy": {policy}})
 		require.LessOrEqual(t, len(limits), Max)
 		for _, l := range limits {
-			if l.Name != "" && !grammar.IsName(l.Name) || l.Remaining < 0 || l.Quota < 0 || l.Reset < 0 || l.Window < 0 || l.Reset > 24*time.Hour || l.Window > 24*time.Hour {
+			if len(l.Name) > maxName || l.Remaining < 0 || l.Quota < 0 || l.Reset < 0 || l.Window < 0 || l.Reset > 24*time.Hour || l.Window > 24*time.Hour {
 				t.Errorf("%+v", l)
 			}
 		}
