@@ -34,6 +34,11 @@ func TestCredentialsSignRequests(t *testing.T) {
 	}
 }
 
+func TestNilTokenSourceFunc(t *testing.T) {
+	client := newTestClient(t, roundTripFunc(nil), WithTokenSource(TokenSourceFunc(nil)))
+	assert.ErrorIs(t, get(t.Context(), client), ErrNoCredentials)
+}
+
 func TestTokenSourceErrors(t *testing.T) {
 	errSource, cause := errors.New("vault is sealed"), errors.New("shutdown")
 	for _, tt := range []struct {

@@ -85,6 +85,7 @@ func TestSecretValueIsHidden(t *testing.T) {
 		"a secret to be upserted":      secretsstore.SecretUpsert{Name: "N", Value: v},
 		"the result of a patch":        secretsstore.PatchResult{Item: secretsstore.PatchItem{Patch: secretsstore.SecretPatch{Value: v}}},
 		"an option with a token":       secretsstore.WithAPIToken(plaintext),
+		"an option with a password":    secretsstore.WithBaseURL("https://user:" + plaintext + "@example.com"),
 		"an option with a key":         secretsstore.WithAPIKey("user@example.com", plaintext),
 		"an option with a header":      []secretsstore.Option{secretsstore.WithHeader("X-Secret", plaintext)},
 		"a client with a token source": newClient(t, nil, secretsstore.WithTokenSource(staticToken(plaintext))),
