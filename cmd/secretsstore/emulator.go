@@ -66,6 +66,7 @@ func (a *app) emulate(e *emulation) error {
 		addr.IP = net.IPv4(127, 0, 0, 1)
 	}
 	printExports(a, srv, "http://"+addr.String()+"/client/v4")
+	fmt.Fprintln(a.stderr, "Serving until it is interrupted with Ctrl-C.")
 	server := &http.Server{Handler: srv.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()

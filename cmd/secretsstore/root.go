@@ -67,9 +67,10 @@ Global flags:
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "secretsstore COMMAND",
-		Long: `Works on the secrets of a Cloudflare Secrets Store. Credentials are read from
-CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID. Exit status: 0 done, 1 failed,
-2 usage or credentials, 3 partly done, 4 outcome unknown, 130 interrupted.`,
+		Long: `Manages the secrets of a Cloudflare Secrets Store. Set CLOUDFLARE_ACCOUNT_ID,
+and CLOUDFLARE_API_TOKEN or CLOUDFLARE_EMAIL with CLOUDFLARE_API_KEY. Exit
+status: 0 done, 1 failed, 2 usage or credentials, 3 partly done, 4 outcome
+unknown, 130 interrupted.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,

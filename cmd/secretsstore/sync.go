@@ -24,7 +24,7 @@ func newSyncCommand(a *app) *cobra.Command {
 	var s syncing
 	cmd := &cobra.Command{
 		Use:   "sync -f FILE [--check | --apply]",
-		Short: "Bring a store to what a file says",
+		Short: "Make a store match a file",
 		Long: `Shows how a store differs from a YAML or JSON file, and with --apply changes it.
 Secrets that are not in the file stay. value_from is file:PATH, env:NAME,
 random:BYTES or cmd:COMMAND, which the shell runs. An example:
