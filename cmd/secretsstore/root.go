@@ -67,10 +67,9 @@ Global flags:
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "secretsstore COMMAND",
-		Long: `Manages the secrets of a Cloudflare Secrets Store. Set CLOUDFLARE_ACCOUNT_ID,
-and CLOUDFLARE_API_TOKEN or CLOUDFLARE_EMAIL with CLOUDFLARE_API_KEY. Exit
-status: 0 done, 1 failed, 2 usage or credentials, 3 partly done, 4 outcome
-unknown, 130 interrupted.`,
+		Long: `Manages a Cloudflare Secrets Store. Set CLOUDFLARE_ACCOUNT_ID, and
+CLOUDFLARE_API_TOKEN or CLOUDFLARE_EMAIL with CLOUDFLARE_API_KEY. Exit status:
+0 done, 1 failed, 2 usage, 3 partly done, 4 outcome unknown, 130 interrupted.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
