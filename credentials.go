@@ -88,30 +88,21 @@ func (cred *credential) sign(h http.Header) {
 	h["X-Auth-Email"], h["X-Auth-Key"] = cred.email, cred.apiKey
 }
 
-// credentials selects the credential of an attempt.
+// credentials selects the credential of each attempt.
 func credentials(cred *credential) layer {
 	return func(next handler) handler {
 		return func(ctx context.Context, c *call) (*Response, error) {
-			if err := c.authenticate(ctx, cred); err != nil {
-				return nil, c.ended(err)
+			if !c.renewed { // otherwise renew has selected it
+				current, err := cred.current(ctx)
+				if err != nil {
+					return nil, c.ended(err)
+				}
+				c.use(current)
 			}
+			c.renewed = false
 			return next(ctx, c)
 		}
 	}
-}
-
-// authenticate sets the credential of the next attempt, unless renew has done so.
-func (c *call) authenticate(ctx context.Context, cred *credential) error {
-	if c.renewed {
-		c.renewed = false
-		return nil
-	}
-	current, err := cred.current(ctx)
-	if err != nil {
-		return err
-	}
-	c.use(current)
-	return nil
 }
 
 // renew asks the token source again after the credential was refused. It reports whether

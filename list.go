@@ -66,29 +66,20 @@ func (o *SecretListOptions) encode() (string, error) {
 			return "", invalid("scopes", "contains a comma, which separates scopes")
 		}
 	}
-	if err := checkScopes("scopes", o.Scopes); err != nil {
-		return "", err
-	}
-	return encodeQuery(o)
+	return encodeQuery(o), checkScopes("scopes", o.Scopes)
 }
 
 func (o *StoreListOptions) encode() (string, error) {
 	if o == nil {
 		return "", nil
 	}
-	if err := checkPage(o.Page, o.PerPage); err != nil {
-		return "", err
-	}
-	return encodeQuery(o)
+	return encodeQuery(o), checkPage(o.Page, o.PerPage)
 }
 
-// encodeQuery encodes options with url tags.
-func encodeQuery(options any) (string, error) {
-	values, err := query.Values(options)
-	if err != nil {
-		return "", invalid("options", err.Error())
-	}
-	return values.Encode(), nil
+// encodeQuery encodes a struct with url tags.
+func encodeQuery(options any) string {
+	values, _ := query.Values(options) // fails for other types only
+	return values.Encode()
 }
 
 const (

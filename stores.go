@@ -116,12 +116,8 @@ func (s *StoresService) Create(ctx context.Context, store StoreCreate, opts ...R
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/methods/delete/
 func (s *StoresService) Delete(ctx context.Context, storeID string, del *StoreDeleteOptions, opts ...RequestOption) (*Response, error) {
-	query, err := encodeQuery(del)
-	if err != nil {
-		return nil, err
-	}
 	return s.core.do(ctx, operation{
-		method: http.MethodDelete, route: storeRoute, ids: ids{storeID}, query: query,
+		method: http.MethodDelete, route: storeRoute, ids: ids{storeID}, query: encodeQuery(del),
 		idempotent: true, gone: ErrStoreNotFound,
 	}, new(noResult), opts)
 }
