@@ -185,25 +185,3 @@ func TestWaitsThatWouldExceedTheDeadline(t *testing.T) {
 		})
 	}
 }
-
-func TestDeadlineAndAttemptTimeout(t *testing.T) {
-	for _, tt := range []struct {
-		name                       string
-		attemptTimeout, deadline   time.Duration
-		isDeadline, isAttemptLimit bool
-	}{
-		{name: "the deadline comes first", attemptTimeout: 5 * time.Second, deadline: 3 * time.Second, isDeadline: true},
-		{name: "the attempts time out", attemptTimeout: time.Second, deadline: time.Hour, isAttemptLimit: true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
-				defer cancel()
-				_, _, err := newClient(t, hang).Secrets.Patch(ctx, storeID, secretID, commentPatch, secretsstore.WithAttemptTimeout(tt.attemptTimeout))
-				assert.Equal(t, tt.isDeadline, errors.Is(err, context.DeadlineExceeded))
-				assert.Equal(t, tt.isAttemptLimit, errors.Is(err, secretsstore.ErrAttemptTimeout))
-				assert.ErrorIs(t, err, secretsstore.ErrOutcomeUnknown)
-			})
-		})
-	}
-}

@@ -171,21 +171,6 @@ func TestDeleteFailsIfNothingSaysThatTheSecretIsGone(t *testing.T) {
 	}
 }
 
-func TestErrorsOfOtherFormsAreRetried(t *testing.T) {
-	for _, respond := range []func() *http.Response{
-		response(530, `{"error_code":1016,"error_name":"origin_dns_error","detail":"d","owner_action_required":true,"retryable":true}`),
-		response(400, failure(10429, "slow down")), response(400, failure(10300, "slow down")), response(200, failure(971, "slow down")),
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			_, resp, err := newClient(t, respondWith(respond)).Secrets.Get(t.Context(), storeID, secretID)
-			var apiErr *secretsstore.APIError
-			require.ErrorAs(t, err, &apiErr)
-			assert.Equal(t, 4, apiErr.Attempts, err)
-			assert.Equal(t, 4, resp.Attempts)
-		})
-	}
-}
-
 func TestErrorTexts(t *testing.T) {
 	ended, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("shutting down"))

@@ -165,8 +165,3 @@ func TestPanicsOfHooksSurfaceAndReleaseTheRequest(t *testing.T) {
 		})
 	}
 }
-
-func TestNoHooksAreNoLayer(t *testing.T) {
-	assert.Nil(t, callHooks(nil))
-	assert.Nil(t, attemptHooks(nil))
-}

@@ -33,6 +33,14 @@ func TestLimiterIsWaitedForBeforeEveryAttempt(t *testing.T) {
 	})
 }
 
+func TestLayersThatAreNotNeededAreOmitted(t *testing.T) {
+	assert.Nil(t, limiter(nil))
+	assert.Nil(t, pacing(nil))
+	assert.Nil(t, callHooks(nil))
+	assert.Nil(t, attemptHooks(nil))
+	assert.Nil(t, logAttempts(nil))
+}
+
 func TestLimiterErrorEndsTheCall(t *testing.T) {
 	errFull, cause := errors.New("rate: Wait(n=1) would exceed context deadline"), errors.New("shutdown")
 	for _, tt := range []struct {
@@ -73,25 +81,4 @@ func TestLimiterErrorEndsTheCall(t *testing.T) {
 			assert.Equal(t, want, wait)
 		})
 	}
-}
-
-func TestLimiterErrorKeepsTheLastResponse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		errFull := errors.New("full")
-		next := &fakeNext{attempts: []attempt{respond(503, nil)}}
-		l := limiterFunc(func(context.Context) error {
-			if len(next.at) > 0 {
-				return errFull
-			}
-			return nil
-		})
-		resp, err := chain(next.handle, retry(new(budget), fixedToken), limiter(l))(t.Context(), newTestCall(getOp))
-		assert.Equal(t, 503, resp.StatusCode)
-		assert.ErrorIs(t, err, errFull)
-		assert.ErrorIs(t, err, ErrServer)
-	})
-}
-
-func TestNoLimiterIsNoLayer(t *testing.T) {
-	assert.Nil(t, limiter(nil))
 }

@@ -114,7 +114,3 @@ func TestLogHoldsNoSecret(t *testing.T) {
 		assert.Contains(t, buffer.String(), `"error":"secretsstore: PATCH /accounts/account/secrets_store/stores/store/secrets/secret: reset: level=ERROR [2J"`)
 	})
 }
-
-func TestNoLoggerIsNoLayer(t *testing.T) {
-	assert.Nil(t, logAttempts(nil))
-}

@@ -180,21 +180,6 @@ func TestErrorsOfTheEdge(t *testing.T) {
 	}
 }
 
-func TestDeletesThatAreAnsweredWithoutABody(t *testing.T) {
-	for _, status := range []int{http.StatusNoContent, http.StatusOK, http.StatusAccepted} {
-		srv := newService()
-		client := srv.Client()
-		srv.Inject(secretsstoretest.Fault{Status: status, Apply: true})
-
-		resp, err := client.Secrets.Delete(t.Context(), srv.store, srv.secret)
-		require.NoError(t, err)
-		assert.Equal(t, status, resp.StatusCode)
-		_, err = client.Stores.Delete(t.Context(), srv.store, nil)
-		require.NoError(t, err)
-		assert.Empty(t, srv.Stores())
-	}
-}
-
 // Another program draws from the limit of the token: the client learns of it from the next
 // response, and then waits for the reset.
 func TestRateLimitThatIsSharedWithOthers(t *testing.T) {
