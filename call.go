@@ -117,7 +117,7 @@ func expand(route, accountID string, ids ids) (string, error) {
 		if name != "account_id" {
 			id, ids[0] = ids[0], ids[1]
 		} else if id == "" {
-			return "", invalid(name, "missing, pass an account id or, unless the environment is ignored, set "+envAccountID)
+			return "", invalid(name, "missing, pass an account id, or set "+envAccountID+" if the client reads the environment")
 		}
 		if err := checkID(name, id); err != nil {
 			return "", err

@@ -53,9 +53,9 @@ func chain(last handler, layers ...layer) handler {
 }
 
 // NewClient returns a Client with the given options. It reads settings that no option sets
-// from the same environment variables as Cloudflare's own SDKs: CLOUDFLARE_API_TOKEN, or
-// else CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY; CLOUDFLARE_ACCOUNT_ID; CLOUDFLARE_BASE_URL.
-// An empty variable counts as unset, and surrounding white space is ignored.
+// from the environment: CLOUDFLARE_API_TOKEN, or else CLOUDFLARE_EMAIL and
+// CLOUDFLARE_API_KEY; CLOUDFLARE_ACCOUNT_ID; CLOUDFLARE_BASE_URL. The names are those of
+// Cloudflare's own tools. An empty variable counts as unset, and surrounding white space is ignored.
 // [WithoutEnvironment] disables this.
 //
 // The error matches [ErrNoCredentials] if there are no credentials, and

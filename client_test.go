@@ -101,7 +101,7 @@ func TestWithInvalidOptionFailsEveryCall(t *testing.T) {
 	client := newClient(t, api).With(secretsstore.WithAccountID("a/b")).With(secretsstore.WithAccountID("valid"))
 	for name, call := range methods {
 		_, err := call(arguments{ctx: t.Context(), client: client, store: storeID, secret: secretID})
-		assert.EqualError(t, err, `secretsstore: invalid account_id: contains '/', allowed are letters, digits, "-" and "_"`, name)
+		assert.EqualError(t, err, `secretsstore: invalid account_id: contains '/', only letters, digits, "-" and "_" are allowed`, name)
 	}
 	for result := range client.Secrets.PatchEach(t.Context(), patchesOf(1), nil) {
 		assert.Equal(t, -1, result.Index)
@@ -200,7 +200,7 @@ func TestCallsWithoutAccount(t *testing.T) {
 	require.NoError(t, err)
 
 	_, _, err = client.Secrets.Get(t.Context(), storeID, secretID)
-	assert.EqualError(t, err, "secretsstore: invalid account_id: missing, pass an account id or, unless the environment is ignored, set CLOUDFLARE_ACCOUNT_ID")
+	assert.EqualError(t, err, "secretsstore: invalid account_id: missing, pass an account id, or set CLOUDFLARE_ACCOUNT_ID if the client reads the environment")
 	assert.ErrorIs(t, err, secretsstore.ErrInvalidArgument)
 	assert.Empty(t, api.sent())
 

@@ -58,7 +58,7 @@ func (c *call) decode(resp *Response, readErr error) error {
 }
 
 // isFailure reports whether a body has success:false and only its result has another type
-// than expected. If success has another type, encoding/json leaves false as well.
+// than expected. If success itself has another type, encoding/json sets it to false too.
 func isFailure(body []byte) bool { return unmarshal(body, new(noResult)) == nil }
 
 func unmarshalEnvelope(body []byte, into payload) error {

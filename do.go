@@ -26,9 +26,9 @@ import (
 // body is encoded as JSON and must not be a []byte or an io.Reader. If it is nil, no body is
 // sent. A body that contains a [SecretValue] is rejected; use [SecretValue.Reveal].
 //
-// If result is non-nil, it must be a pointer, into which the envelope's result is decoded; a
-// success without one returns [ErrInvalidResponse]. If result is nil, the envelope's result
-// is ignored.
+// If result is non-nil, it must be a pointer, into which the result field of the response is
+// decoded; a success without one returns [ErrInvalidResponse]. If result is nil, the field is
+// ignored.
 //
 // method is GET, PUT, DELETE, POST or PATCH. The first three are idempotent. POST and PATCH
 // are retried only if the request was not sent or its response was a 429. A failed call
@@ -81,7 +81,7 @@ func splitPath(path string) (escaped, query string, err error) {
 		return "", "", invalid("path", "must be relative to the base URL")
 	}
 	if strings.HasSuffix(escaped, "/") {
-		return "", "", invalid("path", "has an empty segment")
+		return "", "", invalid("path", "must not be empty or end with a slash")
 	}
 	if reason := grammar.Path(plain); reason != "" {
 		return "", "", invalid("path", reason)

@@ -38,7 +38,7 @@
 // A call is retried, with exponential backoff and full jitter, if repeating it is safe; see
 // [RetryPolicy]. The client reads the API's rate-limit headers. It delays requests while
 // the API allows none, and after a 429 until its Retry-After has passed, at most 5 minutes.
-// Goroutines that share a client share this state, and so do the clients that
+// A call that would wait longer than MaxWait, 60 s by default, fails at once. Goroutines that share a client share this state, and so do the clients that
 // [Client.With] returns.
 //
 // # Secrets

@@ -130,7 +130,7 @@ func (e *listEnvelope[T]) complete() error {
 		}
 	}
 	if len(items) < e.atLeast {
-		return fmt.Errorf("the result has %d items, expected %d", len(items), e.atLeast)
+		return fmt.Errorf("the result has %d of %d items", len(items), e.atLeast)
 	}
 	return nil
 }

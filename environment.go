@@ -7,7 +7,7 @@ import (
 	"github.com/seed-57d84f87/secretsstore-go/internal/ratelimit"
 )
 
-// The environment variables that Cloudflare's own SDKs read.
+// The environment variables, with the names that Cloudflare's own tools use.
 const (
 	envAPIToken  = "CLOUDFLARE_API_TOKEN"
 	envEmail     = "CLOUDFLARE_EMAIL"

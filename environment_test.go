@@ -80,7 +80,7 @@ func TestInvalidEnvironment(t *testing.T) {
 		{name: "quotes", env: map[string]string{"CLOUDFLARE_API_TOKEN": `"hidden"`}, want: "invalid CLOUDFLARE_API_TOKEN: has an invalid character at byte 1 of 8, only visible ASCII without quotes is allowed"},
 		{name: "an email with a line break", env: map[string]string{"CLOUDFLARE_EMAIL": "hid\nden", "CLOUDFLARE_API_KEY": "K"}, want: "invalid CLOUDFLARE_EMAIL: has an invalid character at byte 4 of 7, only visible ASCII without quotes is allowed"},
 		{name: "an account", env: map[string]string{"CLOUDFLARE_API_TOKEN": "T", "CLOUDFLARE_ACCOUNT_ID": "../x"},
-			want: `invalid CLOUDFLARE_ACCOUNT_ID: contains '.', allowed are letters, digits, "-" and "_"`},
+			want: `invalid CLOUDFLARE_ACCOUNT_ID: contains '.', only letters, digits, "-" and "_" are allowed`},
 		{name: "a base URL", env: map[string]string{"CLOUDFLARE_API_TOKEN": "T", "CLOUDFLARE_BASE_URL": "https://user:hidden@example.com"},
 			want: "invalid CLOUDFLARE_BASE_URL: must not contain a user or password"},
 	} {

@@ -15,8 +15,8 @@ import (
 )
 
 // Errors that an [*APIError] matches, for use with [errors.Is]. A status of 429, or of 500
-// and more, decides. Otherwise the first word of the API's message decides, such as
-// secret_not_found, then its code, then the status.
+// or more, determines the sentinel. Otherwise the first word of the API's message does, such
+// as secret_not_found, then its code, then the status.
 var (
 	// ErrUnauthorized reports credentials that are missing, malformed or unknown.
 	ErrUnauthorized = errors.New("unauthorized")
@@ -41,7 +41,7 @@ var (
 	// errors of a [Limiter] unless the context has ended.
 	ErrRateLimited = errors.New("rate limited")
 	// ErrInvalidRequest reports a request that the API rejects as invalid. It also reports
-	// any other 4xx status, such as a gateway's 404 page.
+	// any other 4xx status except 408, such as a gateway's 404 page.
 	ErrInvalidRequest = errors.New("invalid request")
 	// ErrServer reports a status of 500 or more.
 	ErrServer = errors.New("server error")
@@ -58,7 +58,7 @@ var (
 	// repeating a create or duplicate, callers must check with FindByName whether it was.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 	// ErrResponseTooLarge reports a successful response of more than 8 MiB or with more than
-	// 100,000 commas, which bound the number of its values.
+	// 100,000 commas, which limits the number of its values.
 	ErrResponseTooLarge = errors.New("response too large")
 	// ErrInvalidResponse reports a successful response that cannot be decoded or is
 	// incomplete, or a list that repeats itself or has more than 10,000 pages.
@@ -314,7 +314,7 @@ type outcomeError struct {
 func (e *outcomeError) Error() string {
 	s := fmt.Sprintf("%v: %v: the request may have been applied", e.err, ErrOutcomeUnknown)
 	if !e.idempotent {
-		s += ", check whether it was before repeating it"
+		s += "; before repeating it, check whether it was applied"
 	}
 	return s
 }

@@ -117,7 +117,7 @@ func WithTokenSource(src TokenSource) Option { return tokenSourceOption{src} }
 
 func (o tokenSourceOption) applyClient(c *config) error {
 	if o.source == nil {
-		return noCredentials("token source is nil")
+		return noCredentials("token source is nil, pass one")
 	}
 	c.credential = &credential{source: o.source}
 	return nil
@@ -270,7 +270,7 @@ func (o headerOption) applyCall(call *callOptions) error {
 	}
 	name, value := http.CanonicalHeaderKey(o.key), o.value.Reveal()
 	if grammar.IsReserved(name) {
-		return invalid("header "+name, "reserved, cannot be set")
+		return invalid("header "+name, "reserved, the client sets it")
 	}
 	if reason := grammar.HeaderValue(value); reason != "" {
 		return invalid("header "+name, reason)
@@ -301,7 +301,7 @@ type attemptTimeoutOption struct{ timeout time.Duration }
 
 // WithAttemptTimeout limits each attempt, from connecting to reading the whole response. An
 // attempt that exceeds it fails with [ErrAttemptTimeout] and may be retried; the context
-// limits the call. 0 means the default of 30 s, also in place of the client's value. A
+// limits the call. 0 selects the default of 30 s, even if the client has another value. A
 // negative d returns [ErrInvalidArgument].
 func WithAttemptTimeout(d time.Duration) RequestOption { return attemptTimeoutOption{d} }
 

@@ -39,7 +39,7 @@ func (c *call) enter(ctx context.Context, gate *ratelimit.Gate) error {
 				return &WaitError{limit: ", and waiting is disabled"}
 			}
 			if left <= 0 {
-				return &WaitError{limit: ", and none ended within the maximum wait of " + longest.String()}
+				return &WaitError{limit: ", gave up after the maximum wait of " + longest.String()}
 			}
 			started := time.Now()
 			if err := c.wait(ctx, min(left, wait), changed, reason); err != nil {

@@ -17,8 +17,8 @@ type RateLimit struct {
 }
 
 // A WaitError reports that the rate limit does not allow the request in time: the wait
-// would exceed MaxWait of [RetryPolicy] or the context's deadline, or no request in flight
-// ended within MaxWait. The request was not sent. A WaitError matches [ErrRateLimited] but
+// would exceed MaxWait of [RetryPolicy] or the context's deadline, or all remaining requests
+// were in flight for as long as MaxWait. The request was not sent. A WaitError matches [ErrRateLimited] but
 // not [context.DeadlineExceeded].
 type WaitError struct {
 	Wait time.Duration // until the next request is allowed; 0 if that depends on requests in flight

@@ -49,8 +49,8 @@ func (r *Response) DecodeResult(v any) error {
 	return nil
 }
 
-// A ResultInfo describes a page of a list. A number that the API did not send is 0. The
-// totals can ignore a search and then exceed the number of results.
+// A ResultInfo describes a page of a list. A number that the API did not send is 0. In a
+// list with a search, the totals can count all items, not only those that match.
 type ResultInfo struct {
 	Count      int `json:"count"` // results on this page
 	Page       int `json:"page"`  // from 1

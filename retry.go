@@ -19,7 +19,7 @@ import (
 //
 // A call is retried if the connection failed, if the attempt timed out, if the body of a 2xx
 // response is truncated, and after status 408, 429 and 5xx except 501. An error of the API
-// that means "rate limited" counts as 429 at any other 2xx or 4xx status. GET, PUT, DELETE
+// that means "rate limited" counts as a 429, also with another 2xx or 4xx status. GET, PUT, DELETE
 // and [SecretsService.Patch] are idempotent and are retried in all these cases. Creates and
 // duplicates are retried only if the request was not applied: it was not sent, or its
 // response was a 429 or 503. For POST and PATCH of Do see [Client.Do]. A certificate that is

@@ -195,8 +195,9 @@ func (s *SecretsService) create(ctx context.Context, storeID string, body create
 
 // BulkCreate creates several secrets in one request. The API does not say whether it creates
 // all of them or none if one fails, so BulkCreate returns the secrets that the API returned,
-// even with an error. Fewer secrets than requested return [ErrInvalidResponse], and no
-// secrets [ErrInvalidArgument]. Other errors are those of [SecretsService.Create].
+// even with an error. If they are fewer than requested, the error matches
+// [ErrInvalidResponse]. If secrets is empty, it matches [ErrInvalidArgument]. Other errors
+// are those of [SecretsService.Create].
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/subresources/secrets/methods/create/
 func (s *SecretsService) BulkCreate(ctx context.Context, storeID string, secrets []SecretCreate, opts ...RequestOption) ([]*Secret, *Response, error) {
@@ -254,8 +255,8 @@ func (s *SecretsService) Delete(ctx context.Context, storeID, secretID string, o
 
 // BulkDelete deletes several secrets in one request. If one of them does not exist, the
 // error matches [ErrSecretNotFound]; the API does not say whether it then deletes the
-// others. Unlike Delete, BulkDelete also fails if an earlier attempt may have deleted them;
-// the error then matches [ErrOutcomeUnknown] too.
+// others. Unlike Delete, BulkDelete returns this error even if an earlier attempt may have
+// deleted the secrets; it then matches [ErrOutcomeUnknown] too.
 //
 // API reference: https://developers.cloudflare.com/api/resources/secrets_store/subresources/stores/subresources/secrets/methods/bulk_delete/
 func (s *SecretsService) BulkDelete(ctx context.Context, storeID string, secretIDs []string, opts ...RequestOption) (*Response, error) {

@@ -261,7 +261,7 @@ func TestArguments(t *testing.T) {
 
 		{err: bulkDelete(), want: "invalid ids: must not be empty"},
 		{err: bulkDelete("a", ""), want: "invalid ids[1]: must not be empty"},
-		{err: bulkDelete("a", "a/b"), want: `invalid ids[1]: contains '/', allowed are letters, digits, "-" and "_"`},
+		{err: bulkDelete("a", "a/b"), want: `invalid ids[1]: contains '/', only letters, digits, "-" and "_" are allowed`},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			require.EqualError(t, tt.err, "secretsstore: "+tt.want)

@@ -20,8 +20,8 @@ type SecretUpsert struct {
 // was found afterwards.
 //
 // If a create fails because its outcome is unknown, or because the name of a deleted secret
-// is still in use, Upsert tries both again for up to a minute. After that, the error matches
-// [ErrOutcomeUnknown] or [ErrAlreadyExists].
+// is still in use, Upsert looks for the secret and creates it again, for up to a minute.
+// After that, the error matches [ErrOutcomeUnknown] or [ErrAlreadyExists].
 func (s *SecretsService) Upsert(ctx context.Context, storeID string, secret SecretUpsert, opts ...RequestOption) (result *Secret, created bool, err error) {
 	if err := checkName("name", secret.Name); err != nil {
 		return nil, false, err

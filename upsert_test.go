@@ -152,7 +152,7 @@ func TestUpsertErrorText(t *testing.T) {
 	api := script(map[string][]func() *http.Response{"GET": responses(none, response(403, failure(9109, "Invalid access token"))), "POST": responses(lost)})
 	_, _, err := newClient(t, api).Secrets.Upsert(t.Context(), "s", secretsstore.SecretUpsert{Name: "A", Value: secretsstore.NewSecretValue("v")}, secretsstore.WithAccountID("a"))
 	assert.EqualError(t, err, "secretsstore: GET /accounts/a/secrets_store/stores/s/secrets: 403 Forbidden: Invalid access token (code 9109): check the account and the permissions of the credentials (ray 8f00c0ffee-AMS)"+
-		" (an earlier create: POST /accounts/a/secrets_store/stores/s/secrets: the transport returned neither a response nor an error: outcome unknown: the request may have been applied, check whether it was before repeating it)")
+		" (an earlier create: POST /accounts/a/secrets_store/stores/s/secrets: the transport returned neither a response nor an error: outcome unknown: the request may have been applied; before repeating it, check whether it was applied)")
 }
 
 func TestUpsertCanceledWhileTheNameIsTaken(t *testing.T) {

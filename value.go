@@ -61,10 +61,11 @@ func (v SecretValue) LogValue() slog.Value { return slog.StringValue(redact.Plac
 
 // UnmarshalText always returns an error, because MarshalText does not return the value.
 func (v *SecretValue) UnmarshalText(text []byte) error {
-	return errors.New("secretsstore: a secret value cannot be unmarshaled")
+	return errors.New("secretsstore: a secret value cannot be unmarshaled, decode into a string")
 }
 
-// mask returns a MAC of s, and s XORed with a stream that a MAC of that MAC keys.
+// mask returns tag + (s XOR stream): tag is HMAC(key, s), and stream is ChaCha8 with the key
+// HMAC(key, tag).
 func mask(s string) string {
 	h := hmac.New(sha256.New, key[:])
 	_, _ = io.WriteString(h, s)

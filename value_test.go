@@ -129,7 +129,7 @@ func TestSecretValueReveal(t *testing.T) {
 // What was marshaled is [REDACTED], and must not be stored as a value.
 func TestSecretValueCannotBeUnmarshaled(t *testing.T) {
 	var patch secretsstore.SecretPatch
-	require.ErrorContains(t, json.Unmarshal([]byte(`{"value":"[REDACTED]"}`), &patch), "a secret value cannot be unmarshaled")
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"value":"[REDACTED]"}`), &patch), "a secret value cannot be unmarshaled, decode into a string")
 	require.Error(t, xml.Unmarshal([]byte(`<SecretCreate><Value>v</Value></SecretCreate>`), new(secretsstore.SecretCreate)))
 	assert.True(t, patch.Value.IsZero())
 	require.NoError(t, json.Unmarshal([]byte(`{"comment":"c"}`), &patch))

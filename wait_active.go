@@ -10,9 +10,10 @@ import (
 var errPending = errors.New("still pending")
 
 // WaitActive polls a secret until it is no longer pending: at once, then after 1 s,
-// doubling to 10 s. Only ctx bounds this, and the waits for the rate limit unless an option
-// sets MaxWait, so pass a context with a deadline. An error other than [ErrRateLimited] ends
-// the wait. WaitActive returns the last secret that it received, even with an error. The
+// doubling to 10 s. Pass a context with a deadline: only ctx limits how long WaitActive
+// polls, and also its waits for the rate limit unless an option sets MaxWait. Such an option,
+// a deadline that comes too soon, and an error other than [ErrRateLimited] end it. WaitActive
+// returns the last secret that it received, even with an error. The
 // status deleted returns [ErrSecretNotFound]; any other status but pending ends the wait
 // without an error.
 func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID string, opts ...RequestOption) (*Secret, error) {

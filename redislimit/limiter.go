@@ -19,15 +19,15 @@ import (
 type Limiter struct {
 	redis *redis_rate.Limiter
 	key   string
-	limit redis_rate.Limit // in parts of a call
+	limit redis_rate.Limit // in parts of a request
 	part  time.Duration    // limit.Period / limit.Rate
 	burst time.Duration    // until a burst that was used up is available again
 	local *rate.Limiter    // nil: no fallback
 }
 
 const (
-	parts    = 100     // per call, so that deadlines are exact to a hundredth of the interval between calls
-	maxParts = 1 << 30 // of all waiting calls, about ten million
+	parts    = 100     // per request, so that deadlines are exact to a hundredth of the interval between requests
+	maxParts = 1 << 30 // of all waiting requests, about ten million
 
 	spare   = 10 * time.Millisecond // before a deadline, for the reply of Redis and for the request
 	timeout = time.Second           // of Redis, if there is a fallback
@@ -38,18 +38,18 @@ type Option func(*config)
 
 type config struct{ burst, processes int }
 
-// WithBurst sets how many calls are granted at once after a pause, from 1 to limit-1. The
-// default is a twentieth of the limit, at least 1. All other calls are granted at a constant
+// WithBurst sets how many requests are granted at once after a pause, from 1 to limit-1. The
+// default is a twentieth of the limit, at least 1. All other requests are granted at a constant
 // rate of limit-n per window.
 func WithBurst(n int) Option { return func(c *config) { c.burst = n } }
 
 // WithFallback sets the number of processes that share the limit. While Redis returns an
 // error, or does not reply within 1 s (or half of the time until the deadline, if that is
-// shorter), each process keeps to its own share of (limit-burst)/processes calls per window.
+// shorter), each process keeps to its own share of (limit-burst)/processes requests per window.
 // By default, or if processes is 0, Wait then returns an error.
 func WithFallback(processes int) Option { return func(c *config) { c.processes = processes } }
 
-// New returns a Limiter that grants at most limit calls in any interval of length window,
+// New returns a Limiter that grants at most limit requests in any interval of length window,
 // together with all others that use the same key of the same Redis. All of them must have
 // the same limit, window and burst. In Redis, the name of the key is "rate:" followed by key.
 //
@@ -89,11 +89,11 @@ func New(rdb redis.UniversalClient, key string, limit int, window time.Duration,
 	return l, nil
 }
 
-// Wait returns nil when the call may be made. Calls are granted in the order in which they
-// reach Redis. A call that would be granted after the deadline of ctx fails at once with a
+// Wait returns nil when the request may be sent. Requests are granted in the order in which
+// they reach Redis. A request that would be granted after the deadline of ctx fails at once with a
 // [*secretsstore.WaitError]. It does not count against the limit, unless Redis replied so
 // late that a deadline can no longer be met. Wait returns the error of ctx as soon as ctx
-// ends, even if Redis does not reply; the call may still be counted. Any other error is that
+// ends, even if Redis does not reply; the request may still be counted. Any other error is that
 // of go-redis.
 func (l *Limiter) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -114,11 +114,11 @@ func (l *Limiter) Wait(ctx context.Context) error {
 	}
 }
 
-// reserve reserves a time for a call and returns how long to wait until then.
+// reserve reserves a time for a request and returns how long to wait until then.
 //
-// Redis grants calls within a burst and refuses all others. reserve enlarges the burst by
-// the calls that are due before the deadline. Redis then grants every call that is due before
-// its deadline. How much of the larger burst is used up shows how long the call must wait.
+// Redis grants requests within a burst and refuses all others. reserve enlarges the burst by
+// the requests that are due before the deadline. Redis then grants every request that is due
+// before its deadline. How much of the larger burst is used up shows how long it must wait.
 func (l *Limiter) reserve(ctx context.Context) (time.Duration, error) {
 	early := min(max((untilDeadline(ctx)-spare)/l.part, 0), maxParts)
 	limit := l.limit

@@ -16,7 +16,7 @@
 //
 // Each attempt is a child span of kind client, which follows the semantic conventions of
 // HTTP with three exceptions. Its name is the method alone, so that statistics by name
-// separate attempts from calls. It has no url.full, which would contain ids. The hooks do not
+// separate attempts from calls, except those of Do. It has no url.full, which would contain ids. The hooks do not
 // know the server: add server.address and server.port with [WithAttributes]. Attributes:
 // http.request.method, url.template, http.response.status_code, http.request.resend_count of
 // a retry, secretsstore.wait.duration (seconds waited before the attempt; omitted if 0), and

@@ -140,7 +140,7 @@ func Facts() []Fact {
 
 		// Rate limit.
 		{"rate-limited-429", "A request beyond the rate limit has status 429, code 971 and Retry-After.", Observed},
-		{"rate-limit-per-token", "Each token, and each user with a key, has a rate limit of its own.", Documented},
+		{"rate-limit-per-token", "Each token, and each user with a key, has a rate limit of its own.", Decided},
 		{"rate-limited-not-applied", "A request with status 429 is not applied and not counted.", Decided},
 	}
 }

@@ -113,7 +113,7 @@ func WithPendingFor(d time.Duration) ServerOption {
 }
 
 // WithNameHeldFor sets how long the name of a deleted secret stays taken. The default is
-// 0. On the real service it has been about 30 seconds.
+// 0. On the real service, others have observed about 30 seconds.
 func WithNameHeldFor(d time.Duration) ServerOption {
 	return func(c *config) error { c.limits.nameHeldFor = d; return nil }
 }

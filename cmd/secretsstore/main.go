@@ -1,5 +1,6 @@
 // Command secretsstore lists, changes, syncs and rotates the secrets of a Cloudflare Secrets
-// Store. It also checks how an account behaves (doctor) and serves an emulator.
+// Store. It also reports where the API differs from what is assumed here (doctor) and serves
+// an emulator.
 //
 // Usage:
 //

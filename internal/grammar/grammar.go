@@ -19,7 +19,7 @@ func ID(id string) string {
 	}
 	for _, r := range id {
 		if !isIDRune(r) {
-			return fmt.Sprintf(`contains %q, allowed are letters, digits, "-" and "_"`, r)
+			return fmt.Sprintf(`contains %q, only letters, digits, "-" and "_" are allowed`, r)
 		}
 	}
 	if len(id) > maxID {

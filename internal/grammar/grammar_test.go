@@ -17,11 +17,11 @@ func TestID(t *testing.T) {
 		{name: "128 characters", id: strings.Repeat("a", 128)},
 		{name: "129 characters", id: strings.Repeat("a", 129), want: "has 129 characters, maximum is 128"},
 		{name: "empty", want: "must not be empty"},
-		{name: "a path", id: "../../STORE?force=true", want: `contains '.', allowed are letters, digits, "-" and "_"`},
-		{name: "an escape", id: "a%2e", want: `contains '%', allowed are letters, digits, "-" and "_"`},
-		{name: "a space", id: "a ", want: `contains ' ', allowed are letters, digits, "-" and "_"`},
-		{name: "a control character", id: "a\n", want: `contains '\n', allowed are letters, digits, "-" and "_"`},
-		{name: "a letter that is not ASCII", id: "ä", want: `contains 'ä', allowed are letters, digits, "-" and "_"`},
+		{name: "a path", id: "../../STORE?force=true", want: `contains '.', only letters, digits, "-" and "_" are allowed`},
+		{name: "an escape", id: "a%2e", want: `contains '%', only letters, digits, "-" and "_" are allowed`},
+		{name: "a space", id: "a ", want: `contains ' ', only letters, digits, "-" and "_" are allowed`},
+		{name: "a control character", id: "a\n", want: `contains '\n', only letters, digits, "-" and "_" are allowed`},
+		{name: "a letter that is not ASCII", id: "ä", want: `contains 'ä', only letters, digits, "-" and "_" are allowed`},
 	} {
 		assert.Equal(t, tt.want, ID(tt.id), tt.name)
 	}

@@ -40,8 +40,8 @@ func NewWatch(ctx context.Context, cancel context.CancelFunc, hasBody bool) (con
 	return httptrace.WithClientTrace(ctx, &w.trace), w
 }
 
-// getConn runs before net/http gets a connection. An address that it has written a header to
-// means that it repeats the request. Another address belongs to another request, such as
+// getConn runs before net/http gets a connection. If it has already written headers to this
+// address, it is repeating the request. Another address belongs to another request, such as
 // that of a user's transport which fetches a token.
 func (w *Watch) getConn(address string) {
 	w.mu.Lock()
