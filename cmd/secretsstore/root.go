@@ -84,7 +84,7 @@ CLOUDFLARE_API_TOKEN or CLOUDFLARE_EMAIL with CLOUDFLARE_API_KEY. Exit status:
 	flags.VarP(&a.output, "output", "o", "output `format`: table or json")
 	flags.BoolVar(&a.yes, "yes", false, "change without asking")
 	flags.BoolVar(&a.demo, "demo", false, "use an in-memory store made for this command")
-	flags.DurationVar(&a.timeout, "timeout", 0, "time limit of the command (default: none; rotate: 2m)")
+	flags.DurationVar(&a.timeout, "timeout", 0, "time limit (default: none; rotate: 2m)")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log requests to standard error")
 	root.AddCommand(
 		newListCommand(a), newBulkCommand(a), newSyncCommand(a), newRotateCommand(a),
