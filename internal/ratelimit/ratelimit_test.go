@@ -80,6 +80,7 @@ func TestParse(t *testing.T) {
 			want: []Limit{{Name: "user.minute", Remaining: 1, Quota: 10, Reset: 2 * s, Window: 20 * s}, {Name: "user.day", Remaining: 3, Quota: 30, Reset: 4 * s, Window: 40 * s}},
 		},
 		{name: "names are bounded", limits: []string{`"` + strings.Repeat("x", 66) + `";r=3;t=4`}, want: []Limit{{Name: strings.Repeat("x", 65), Remaining: 3, Reset: 4 * s}}},
+		{name: "the most requests", limits: []string{`"a";r=1000000000;t=1, "b";r=1000000001;t=1`}, want: []Limit{{Name: "a", Remaining: 1_000_000_000, Reset: s}}},
 		{name: "names without quotes", limits: []string{`default;r=1;t=2`}, want: []Limit{{Name: "default", Remaining: 1, Reset: 2 * s}}},
 		{
 			name:   "half a policy",
