@@ -62,6 +62,10 @@ func TestRevokedTokenIsUnknown(t *testing.T) {
 	e.AddToken(token, secretsstoretest.PermissionRead)
 	assert.Equal(t, 200, e.send(t, get, "").status)
 	assert.Equal(t, 403, e.send(t, patch, patched).status)
+	e.AddAccount(e.AccountID)
+	assert.Equal(t, 403, e.send(t, patch, patched).status, "an existing account is left unchanged")
+	e.AddToken("another-token", secretsstoretest.PermissionWrite, e.AccountID)
+	assert.Equal(t, 200, e.send(t, patch, patched, "Authorization: Bearer another-token").status)
 }
 
 func TestRolledTokenKeepsItsIDAndRateLimit(t *testing.T) {

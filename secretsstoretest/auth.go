@@ -28,9 +28,10 @@ type principal struct {
 
 // access holds the valid credentials. It is safe for concurrent use.
 type access struct {
-	mu     sync.Mutex
-	tokens map[string]*principal
-	keys   map[[2]string]*principal // by email in lower case, and key
+	mu       sync.Mutex
+	accounts map[string]bool
+	tokens   map[string]*principal
+	keys     map[[2]string]*principal // by email in lower case, and key
 }
 
 // authenticate returns the principal whose credentials a request has. A token takes
@@ -114,7 +115,10 @@ func (s *Server) AddAccount(id string) {
 	a := s.service.access
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.token.grants[id], s.user.grants[id] = PermissionWrite, PermissionWrite
+	if !a.accounts[id] {
+		a.accounts[id] = true
+		s.token.grants[id], s.user.grants[id] = PermissionWrite, PermissionWrite
+	}
 }
 
 // AddToken makes a token valid in the given accounts, by default in [Server.AccountID].
@@ -135,7 +139,7 @@ func (s *Server) AddToken(token string, permission Permission, accountIDs ...str
 	defer a.mu.Unlock()
 	grants := map[string]Permission{}
 	for _, id := range accountIDs {
-		if s.token.grants[id] == 0 {
+		if !a.accounts[id] {
 			panic(fmt.Sprintf("secretsstoretest: AddToken: unknown account %q", id))
 		}
 		grants[id] = permission

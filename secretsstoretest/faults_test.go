@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-57d84f87/secretsstore-go"
 	"github.com/seed-57d84f87/secretsstore-go/secretsstoretest"
 )
 
@@ -213,6 +214,21 @@ func TestLatency(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Over a connection, too, a request whose client gives up during the latency is not applied.
+func TestLatencyOverAConnection(t *testing.T) {
+	handled := make(chan secretsstoretest.Request, 1)
+	srv := secretsstoretest.NewServer(secretsstoretest.WithRequestHook(func(r secretsstoretest.Request) { handled <- r }))
+	defer srv.Close()
+	store := srv.AddStore("s")
+	srv.Inject(secretsstoretest.Fault{Latency: 500 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, _, err := srv.Client().Secrets.Create(ctx, store.ID, secretsstore.SecretCreate{Name: "A", Scopes: []secretsstore.Scope{"workers"}, Value: secretsstore.NewSecretValue("v")})
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Zero(t, (<-handled).Status)
+	assert.Empty(t, srv.Secrets(store.ID))
 }
 
 func TestEdgeErrors(t *testing.T) {

@@ -1,6 +1,7 @@
 package secretsstoretest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -61,8 +62,9 @@ func NewServer(opts ...ServerOption) *Server {
 	s.service = &service{
 		state: &state{limits: c.limits, stores: map[string]*store{}},
 		access: &access{
-			tokens: map[string]*principal{c.token: s.token},
-			keys:   map[[2]string]*principal{keyOf(c.email, c.key): s.user},
+			accounts: map[string]bool{},
+			tokens:   map[string]*principal{c.token: s.token},
+			keys:     map[[2]string]*principal{keyOf(c.email, c.key): s.user},
 		},
 		rate: &rateLimit{n: c.rate, window: c.window},
 	}
@@ -128,6 +130,13 @@ func (s *Server) Handler() http.Handler {
 	})
 }
 
+// buffer reads the body of a request. net/http notices that a client has gone only after
+// the body was read.
+func buffer(r *http.Request) {
+	b, _ := io.ReadAll(io.LimitReader(r.Body, maxBody+1)) // an error is returned again
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(b), r.Body))
+}
+
 // endpoint returns the handler of an operation: the log observes faults, and faults wrap
 // the service.
 func (s *Server) endpoint(op operation) http.Handler {
@@ -139,6 +148,9 @@ func (s *Server) endpoint(op operation) http.Handler {
 		res := s.log.record(op.Operation, r, ray, func() (response, bool) {
 			serve := func() response { return s.service.serve(op, r) }
 			if f, ok := s.faults.pick(op.Operation, r); ok {
+				if f.Latency > 0 {
+					buffer(r)
+				}
 				return f.handle(r.Context(), serve), true
 			}
 			return serve(), false

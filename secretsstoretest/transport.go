@@ -26,6 +26,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer func() { _ = body.Close() }()
 	ctx := r.Context()
+	defer context.AfterFunc(ctx, func() { _ = body.Close() })() // a body can block
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/seed-57d84f87/secretsstore-go"
@@ -24,6 +25,7 @@ type patcher struct {
 // apply applies patches until the end of intake, and returns when none is in flight. It
 // returns why it did not reach all of them, if there is a reason.
 func (p *patcher) apply(ctx, intake context.Context, changes []*change) error {
+	p.client = patient(p.client)
 	intake, stop := context.WithCancelCause(intake)
 	defer stop(nil)
 	byID := make(map[string]*change, len(changes))
@@ -47,6 +49,12 @@ func (p *patcher) apply(ctx, intake context.Context, changes []*change) error {
 		return context.Cause(ctx)
 	}
 	return context.Cause(intake)
+}
+
+// patient returns a client whose calls wait for the rate limit until the context ends, as
+// those of PatchEach do.
+func patient(client *secretsstore.Client) *secretsstore.Client {
+	return client.With(secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxWait: math.MaxInt64}))
 }
 
 // isUnsent reports whether err is that of a patch that was not sent because ctx has ended
@@ -80,6 +88,9 @@ func (p *patcher) items(ctx, intake context.Context, changes []*change) iter.Seq
 // what others changed since the plan was made. It reports whether to send the patch.
 func (p *patcher) refresh(ctx context.Context, c *change) bool {
 	secret, _, err := p.client.Secrets.Get(ctx, p.store, c.ID)
+	if isUnsent(ctx, err) {
+		return false
+	}
 	if err == nil {
 		c.patch, err = c.plan(secret)
 	}

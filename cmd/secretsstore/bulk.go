@@ -64,6 +64,9 @@ func (b *bulk) check(a *app) (err error) {
 		return usageError("--set-scope cannot be combined with --add-scope and --remove-scope")
 	case b.set == nil && b.add == nil && b.remove == nil && b.comment == nil:
 		return usageError("one of --add-scope, --remove-scope, --set-scope and --comment must say what to change")
+	case b.add != nil && len(b.add) == 0, b.remove != nil && len(b.remove) == 0, b.set != nil && len(b.set) == 0,
+		slices.Contains(slices.Concat(b.add, b.remove, b.set, b.withScopes), ""):
+		return usageError("a scope must not be empty")
 	case b.idsFile == "":
 		return nil
 	}

@@ -29,6 +29,7 @@ type change struct {
 	Result     result `json:"result,omitempty"`
 	Error      string `json:"error,omitempty"`
 
+	err   error
 	patch secretsstore.SecretPatch
 	// plan, if not nil, returns the patch for a newer state of the secret.
 	plan func(*secretsstore.Secret) (secretsstore.SecretPatch, error)
@@ -45,8 +46,11 @@ func (c *change) finish(err error) {
 	default:
 		c.Result = resultFailed
 	}
-	c.Error = strings.TrimPrefix(err.Error(), "secretsstore: ")
+	c.err, c.Error = err, withoutPrefix(err)
 }
+
+// withoutPrefix returns the text of an error that is part of another.
+func withoutPrefix(err error) string { return strings.TrimPrefix(err.Error(), "secretsstore: ") }
 
 // difference describes what a patch without a value changes in a secret.
 func difference(secret *secretsstore.Secret, patch secretsstore.SecretPatch) string {
@@ -120,10 +124,14 @@ func (a *app) summarize(store string, changes []*change, unchanged int, cause er
 		cause = errors.New("run it again to go on")
 	}
 	if n[resultUnknown] > 0 {
-		return &statusError{exitUnknown, fmt.Errorf("the outcome of %d changes is unknown: %w", n[resultUnknown], cause)}
+		return &statusError{exitUnknown, fmt.Errorf("the outcome of %d changes is unknown: %s", n[resultUnknown], withoutPrefix(cause))}
 	}
 	if n[resultDone] > 0 {
-		return &statusError{exitPartly, fmt.Errorf("partly done: %w", cause)}
+		return &statusError{exitPartly, fmt.Errorf("partly done: %s", withoutPrefix(cause))}
 	}
-	return &statusError{exitFailed, fmt.Errorf("nothing was changed: %w", cause)}
+	status := exitFailed
+	if slices.ContainsFunc(changes, func(c *change) bool { return errors.Is(c.err, secretsstore.ErrUnauthorized) }) {
+		status = exitUsage
+	}
+	return &statusError{status, fmt.Errorf("nothing was changed: %s", withoutPrefix(cause))}
 }

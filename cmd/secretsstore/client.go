@@ -61,8 +61,9 @@ func findStore(ctx context.Context, client *secretsstore.Client, name string) (*
 	if name != "" {
 		store, err := client.Stores.FindByName(ctx, name)
 		if errors.Is(err, secretsstore.ErrStoreNotFound) {
-			if byID, _, err := client.Stores.Get(ctx, name); err == nil {
-				return byID, nil
+			byID, _, getErr := client.Stores.Get(ctx, name)
+			if getErr == nil || !isNoStore(getErr) {
+				return byID, getErr
 			}
 		}
 		return store, err
@@ -83,6 +84,11 @@ func findStore(ctx context.Context, client *secretsstore.Client, name string) (*
 		return only, nil
 	}
 	return nil, usageError("the account has several stores, use --store with one of: %s", strings.Join(names, ", "))
+}
+
+// isNoStore reports whether err, of a Get, means that there is no store with this id.
+func isNoStore(err error) bool {
+	return errors.Is(err, secretsstore.ErrNotFound) || errors.Is(err, secretsstore.ErrInvalidRequest) || errors.Is(err, secretsstore.ErrInvalidArgument)
 }
 
 // open returns a client, and the store that --store or, without it, name means.

@@ -83,6 +83,7 @@ func (d *doctor) checkConnection() bool {
 		_, err = d.plain.Do(d.ctx, http.MethodGet, "/accounts/{account_id}/tokens/verify", nil, &token)
 	}
 	switch {
+	case errors.Is(err, secretsstore.ErrInvalidArgument): // no account, which another check reports
 	case err != nil:
 		d.fail("token", "the token is not valid", err, "create a token, or copy it again: "+tokenPage)
 	case token.Status != "active":

@@ -185,7 +185,7 @@ func (d *doctor) cleanUp() {
 	}
 	for id, name := range names {
 		if deleteErr := d.delete(ctx, id); deleteErr != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", name, deleteErr))
+			err = errors.Join(err, fmt.Errorf("%s: %s", name, withoutPrefix(deleteErr)))
 		}
 	}
 	if err != nil {

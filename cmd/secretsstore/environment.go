@@ -27,12 +27,24 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// readFile reads a file; - is standard input.
-func (env *environment) readFile(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(env.stdin)
+// readFile reads a file; - is standard input. It returns at the first interrupt, since
+// reading a pipe can block.
+func (a *app) readFile(name string) (b []byte, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if name == "-" {
+			b, err = io.ReadAll(a.stdin)
+		} else {
+			b, err = os.ReadFile(name)
+		}
+	}()
+	select {
+	case <-done:
+		return b, err
+	case <-a.first.Done():
+		return nil, context.Cause(a.first)
 	}
-	return os.ReadFile(name)
 }
 
 var (

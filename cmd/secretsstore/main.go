@@ -5,7 +5,7 @@
 // Usage:
 //
 //	secretsstore <command> [flags]
-//	secretsstore help <command>
+//	secretsstore <command> --help
 //
 // It reads the credentials from CLOUDFLARE_API_TOKEN, or from CLOUDFLARE_EMAIL and
 // CLOUDFLARE_API_KEY, and the account from CLOUDFLARE_ACCOUNT_ID. README.md describes the

@@ -93,6 +93,9 @@ func (r *rotation) run(name string) (err error) {
 	if err != nil {
 		return fmt.Errorf("nothing was changed: --new: %w", err)
 	}
+	if r.first.Err() != nil {
+		return fmt.Errorf("nothing was changed: %w", context.Cause(r.first))
+	}
 	patched, err := r.forward(newValue)
 	switch {
 	case err == nil:

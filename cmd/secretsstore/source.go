@@ -88,7 +88,10 @@ func (s source) text(ctx context.Context, a *app) (string, error) {
 }
 
 func trimLineEnd(s string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
+	if line, ok := strings.CutSuffix(s, "\n"); ok {
+		return strings.TrimSuffix(line, "\r")
+	}
+	return s
 }
 
 // runForValue runs a command in the shell and returns what it prints.

@@ -33,8 +33,11 @@ random:BYTES or cmd:COMMAND, which the shell runs. An example:
   - {name: KEY, comment: of team A, scopes: [workers], value_from: env:KEY}`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) (err error) {
-			if s.name == "" {
+			switch {
+			case s.name == "":
 				return usageError("--file must name the file")
+			case s.check && s.apply:
+				return usageError("--check and --apply exclude each other")
 			}
 			if s.file, err = readStoreFile(a, s.name); err != nil {
 				return err
@@ -47,7 +50,6 @@ random:BYTES or cmd:COMMAND, which the shell runs. An example:
 	flags.BoolVar(&s.check, "check", false, "exit with status 3 if the store differs")
 	flags.BoolVar(&s.apply, "apply", false, "apply the differences")
 	flags.StringSliceVar(&s.writeValues, "write-values", nil, "values to write: missing (default), all or `names`")
-	cmd.MarkFlagsMutuallyExclusive("check", "apply")
 	return cmd
 }
 
@@ -167,6 +169,10 @@ func (a *app) applySync(ctx, intake context.Context, client *secretsstore.Client
 			return nil, fmt.Errorf("nothing was changed: secret %s: %w", plain(c.Name), err)
 		}
 	}
+	if intake.Err() != nil {
+		return nil, context.Cause(intake)
+	}
+	client = patient(client)
 	if store.ID == "" {
 		if store, _, err = client.Stores.Ensure(ctx, secretsstore.StoreCreate{Name: store.Name}); err != nil {
 			return nil, err
@@ -180,6 +186,9 @@ func (a *app) applySync(ctx, intake context.Context, client *secretsstore.Client
 		}
 		upsert := secretsstore.SecretUpsert{Name: c.Name, Comment: c.file.Comment, Scopes: c.file.Scopes, Value: c.patch.Value}
 		secret, _, err := client.Secrets.Upsert(ctx, store.ID, upsert)
+		if isUnsent(ctx, err) {
+			return err, nil
+		}
 		if c.finish(err); err == nil {
 			c.ID = secret.ID
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 
+	goyaml "go.yaml.in/yaml/v2"
 	"sigs.k8s.io/yaml"
 
 	"github.com/seed-57d84f87/secretsstore-go"
@@ -27,8 +28,6 @@ type fileSecret struct {
 	source source
 }
 
-var documentEnd = regexp.MustCompile(`(?m)^(---|\.\.\.)\s*$`)
-
 // readStoreFile reads a YAML or JSON file. Unknown and repeated keys are errors. No error
 // quotes the file, which can hold a value by mistake.
 func readStoreFile(a *app, name string) (*storeFile, error) {
@@ -37,15 +36,48 @@ func readStoreFile(a *app, name string) (*storeFile, error) {
 		return nil, err
 	}
 	f := new(storeFile)
-	if documentEnd.Match(bytes.TrimPrefix(bytes.TrimSpace(b), []byte("---"))) {
+	documents := countDocuments(b)
+	if err = yaml.UnmarshalStrict(b, f); documents > 1 {
 		err = errors.New("the file has more than one document")
-	} else if err = yaml.UnmarshalStrict(b, f); err == nil {
+	} else if err != nil {
+		err = fileError(err)
+	} else {
 		err = f.check()
 	}
 	if err != nil {
 		return nil, usageError("%s: %w", name, err)
 	}
 	return f, nil
+}
+
+// countDocuments returns the number of documents in a file, up to an error.
+func countDocuments(b []byte) (n int) {
+	decoder := goyaml.NewDecoder(bytes.NewReader(b))
+	for decoder.Decode(new(any)) == nil {
+		n++
+	}
+	return n
+}
+
+var (
+	unknownField = regexp.MustCompile(`unknown field "[a-z_]+"`)
+	wrongType    = regexp.MustCompile(`cannot unmarshal (\w+) into Go struct field \w+\.([\w.]+) of type`)
+	lineNumber   = regexp.MustCompile(`line \d+`)
+)
+
+// fileError returns what is wrong with a file. The errors of the decoders quote it.
+func fileError(err error) error {
+	text := err.Error()
+	if field := unknownField.FindString(text); field != "" {
+		return errors.New(field)
+	}
+	if m := wrongType.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%s must not be a %s", m[2], m[1])
+	}
+	if line := lineNumber.FindString(text); line != "" {
+		return errors.New("invalid YAML at " + line)
+	}
+	return errors.New("invalid YAML")
 }
 
 func (f *storeFile) check() (err error) {

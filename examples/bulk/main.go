@@ -23,8 +23,11 @@ func main() {
 	}
 	patched, failed, err := bulk(context.Background(), client, os.Args[1], os.Args[2])
 	fmt.Printf("%d patched, %d failed\n", patched, failed)
-	if err != nil || failed > 0 {
-		log.Fatal("not all secrets were patched: ", err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if failed > 0 {
+		log.Fatal("not all secrets were patched: run it again")
 	}
 }
 
@@ -36,7 +39,7 @@ func bulk(ctx context.Context, client *secretsstore.Client, storeID, comment str
 		if err != nil {
 			return 0, 0, err
 		}
-		if secret.Comment != comment {
+		if secret.Comment != comment && secret.Status != secretsstore.SecretStatusDeleted {
 			secrets = append(secrets, secret)
 		}
 	}

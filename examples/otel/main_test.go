@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	require.NoError(t, <-done)
 
 	const route = "/accounts/{account_id}/secrets_store/stores/{store_id}/secrets/{secret_id}"
-	assert.Regexp(t, `^PATCH \Q`+route+`\E \(client, 1\.\d+s, status Unset\)
+	assert.Regexp(t, `^PATCH \Q`+route+`\E \(client, [12][.\d]*s, status Unset\)
 (?:  .*\n)+    PATCH \(client, .*, status Error\)
 (?:      .*\n)+    PATCH \(client, .*, status Unset\)
 (?:      .*\n)+

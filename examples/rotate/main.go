@@ -23,6 +23,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if os.Getenv("OLD_VALUE") == "" || os.Getenv("NEW_VALUE") == "" {
+		log.Fatal("set OLD_VALUE, for the rollback, and NEW_VALUE")
+	}
 	oldValue, newValue := secretsstore.NewSecretValue(os.Getenv("OLD_VALUE")), secretsstore.NewSecretValue(os.Getenv("NEW_VALUE"))
 	check := func(context.Context) error { return nil } // call what uses the secret here
 	if err := rotate(context.Background(), client, os.Args[1], os.Args[2], oldValue, newValue, check); err != nil {
