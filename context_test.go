@@ -149,6 +149,15 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
+func TestContextThatEndsAnAttemptIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errShutdown)
+		defer cancel()
+		_, _, err := newClient(t, hang).Secrets.Get(ctx, "s", "x", secretsstore.WithAccountID("a"))
+		assert.EqualError(t, err, "secretsstore: GET /accounts/a/secrets_store/stores/s/secrets/x: context deadline exceeded: shutting down (2 attempts)")
+	})
+}
+
 // No wait is started that would exceed the deadline: the call fails at once, and not with
 // context.DeadlineExceeded.
 func TestWaitsThatWouldExceedTheDeadline(t *testing.T) {

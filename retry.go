@@ -152,6 +152,9 @@ func (c *call) prepareRetry(ctx context.Context, resp *Response, h *history, cre
 		return false, nil
 	}
 	if err := contextError(ctx); err != nil { // before a wait is logged and charged to the budget
+		if errors.Is(h.err, ctx.Err()) { // the attempt has failed because of it
+			return false, nil
+		}
 		return false, c.ended(err)
 	}
 	if resp != nil {
