@@ -99,6 +99,8 @@ func TestCauseIsNotAnErrorOfTheCall(t *testing.T) {
 		"rate limited":      &secretsstore.APIError{StatusCode: 429},
 		"unauthorized":      &secretsstore.APIError{StatusCode: 401},
 		"a wait":            &secretsstore.WaitError{Wait: time.Second},
+		"invalid argument":  &secretsstore.ArgumentError{Argument: "name"},
+		"no credentials":    secretsstore.ErrNoCredentials,
 		"a call that ended": fmt.Errorf("worker: %w", &secretsstore.RequestError{Err: io.EOF}),
 	} {
 		for _, tt := range []struct {
@@ -148,6 +150,22 @@ func TestCauseIsNotAnErrorOfTheCall(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestContextEndsWhileAnErrorIsReceived(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	client := newClient(t, &fakeAPI{respond: func(*http.Request) (*http.Response, error) {
+		resp := response(404, "")()
+		resp.Body = io.NopCloser(readerFunc(func([]byte) (int, error) { cancel(errShutdown); return 0, io.ErrUnexpectedEOF }))
+		return resp, nil
+	}})
+	_, resp, err := client.Secrets.Get(ctx, storeID, secretID)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, errShutdown)
+	var apiErr *secretsstore.APIError
+	require.ErrorAs(t, err, &apiErr)
+	assert.Equal(t, 404, apiErr.StatusCode)
+	assert.Equal(t, 404, resp.StatusCode)
+}
 
 func TestContextThatEndsAnAttemptIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -65,7 +65,9 @@ func unmarshalEnvelope(body []byte, into payload) error {
 	err := unmarshal(body, into)
 	if again, ok := into.(interface{ unmarshalLenient([]byte) error }); err != nil && ok {
 		into.reset()
-		err = again.unmarshalLenient(body)
+		if again.unmarshalLenient(body) == nil { // otherwise, err has the offset in the body
+			err = nil
+		}
 	}
 	if err != nil {
 		return invalidResponse(err)

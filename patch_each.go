@@ -59,19 +59,23 @@ func (s *SecretsService) PatchEach(ctx context.Context, patches iter.Seq[PatchIt
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		next, stop := iter.Pull(patches)
 		p := &patcher{
-			secrets: s, ctx: ctx, cancel: cancel, next: next,
+			secrets: s, ctx: ctx, cancel: cancel,
 			opts:    append([]RequestOption{unlimitedWait{}}, opts...),
 			idle:    concurrency,
 			lock:    make(chan struct{}, 1),
 			results: make(chan PatchResult),
 		}
-		defer p.end(stop)
-		p.startWorker()
-		go func() {
-			p.workers.Wait()
-			close(p.results)
+		defer p.end()
+		go func() { // the caller's goroutine can be locked to its thread, which iter.Pull does not allow
+			defer close(p.results)
+			p.run(func() {
+				next, stop := iter.Pull(patches)
+				defer stop()
+				p.next = next
+				p.startWorker()
+				p.workers.Wait()
+			})
 		}()
 		for result := range p.results {
 			if !yield(result) {
@@ -129,18 +133,25 @@ func (p *patcher) startWorker() {
 }
 
 func (p *patcher) work() {
+	defer p.workers.Done()
+	p.run(func() {
+		for result, ok := p.take(); ok; result, ok = p.take() {
+			p.patch(&result)
+			p.results <- result
+		}
+	})
+}
+
+// run calls f, and records how user code ended it early.
+func (p *patcher) run(f func()) {
 	returned := false
 	defer func() {
 		if !returned {
 			p.escaped.CompareAndSwap(nil, &workerExit{recover()})
 			p.cancel()
 		}
-		p.workers.Done()
 	}()
-	for result, ok := p.take(); ok; result, ok = p.take() {
-		p.patch(&result)
-		p.results <- result
-	}
+	f()
 	returned = true
 }
 
@@ -183,11 +194,10 @@ func (p *patcher) patch(result *PatchResult) {
 
 // end cancels the patches in flight, waits for all workers, and repeats the panic or Goexit
 // that ended one of them.
-func (p *patcher) end(stop func()) {
+func (p *patcher) end() {
 	p.cancel()
 	for range p.results { // nobody reads these anymore
 	}
-	stop()
 	if exit := p.escaped.Load(); exit != nil {
 		if exit.value == nil {
 			runtime.Goexit()

@@ -345,6 +345,17 @@ func TestPatchEachPanicsInTheCallersGoroutine(t *testing.T) {
 	t.Run("the sequence, Goexit", func(t *testing.T) { run(t, nil, sequence(runtime.Goexit), false) })
 }
 
+func TestPatchEachOfALockedThread(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	results := 0
+	for result := range newClient(t, respondWith(response(200, secretBody))).Secrets.PatchEach(t.Context(), patchesOf(20), nil) {
+		require.NoError(t, result.Err)
+		results++
+	}
+	assert.Equal(t, 20, results)
+}
+
 func TestPatchEachInvalidArguments(t *testing.T) {
 	api := respondWith(response(200, secretBody))
 	c := newClient(t, api).Secrets

@@ -135,6 +135,12 @@ func (c *call) try(ctx context.Context, next handler) (*Response, error) {
 // prepareRetry reports whether to make another attempt, and waits for it. A non-nil error
 // says why the call ends instead.
 func (c *call) prepareRetry(ctx context.Context, resp *Response, h *history, cred *credential, b *budget) (bool, error) {
+	if err := contextError(ctx); err != nil {
+		if errors.Is(h.err, ctx.Err()) && errors.Is(h.err, context.Cause(ctx)) {
+			return false, nil // the error of the attempt says so
+		}
+		return false, c.ended(err)
+	}
 	if c.attempt >= cmp.Or(c.options.retry.MaxAttempts, defaultMaxAttempts) {
 		return false, nil
 	}
@@ -150,12 +156,6 @@ func (c *call) prepareRetry(ctx context.Context, resp *Response, h *history, cre
 	}
 	if !c.isRetryable(resp, h.err) {
 		return false, nil
-	}
-	if err := contextError(ctx); err != nil { // before a wait is logged and charged to the budget
-		if errors.Is(h.err, ctx.Err()) { // the attempt has failed because of it
-			return false, nil
-		}
-		return false, c.ended(err)
 	}
 	if resp != nil {
 		reason = statusText(resp.StatusCode)

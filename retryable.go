@@ -24,6 +24,11 @@ func Retryable(err error) (after time.Duration, ok bool) {
 	var respErr *ResponseError
 	var reqErr *RequestError
 	switch {
+	case errors.As(err, new(*endedError)): // whatever the cause is
+		if errors.As(err, &apiErr) {
+			after = apiErr.RetryAfter
+		}
+		return after, true
 	case errors.Is(err, ErrInvalidArgument), errors.Is(err, ErrNoCredentials):
 		return 0, false
 	case errors.As(err, &respErr):

@@ -44,12 +44,29 @@ func endsBefore(ctx context.Context, wait time.Duration) bool {
 // contextError returns nil while ctx has not ended, and then an error that matches both
 // its error and its cause.
 func contextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if err == nil || errors.Is(cause, err) {
-		return cause
+	err := ctx.Err()
+	if err == nil {
+		return nil
 	}
-	return fmt.Errorf("%w: %w", err, cause)
+	cause := context.Cause(ctx)
+	if cause == err {
+		return err
+	}
+	return &endedError{err, cause}
 }
+
+// An endedError is that of a context. errors.As does not search its cause, which can be an
+// error of this package and says nothing about the call.
+type endedError struct{ err, cause error }
+
+func (e *endedError) Error() string {
+	if errors.Is(e.cause, e.err) {
+		return e.cause.Error()
+	}
+	return fmt.Sprintf("%v: %v", e.err, e.cause)
+}
+func (e *endedError) Unwrap() error        { return e.err }
+func (e *endedError) Is(target error) bool { return errors.Is(e.cause, target) }
 
 // withContext returns err, the error of user code that was given ctx. If ctx has ended, it
 // also matches the error of ctx and its cause, which user code need not return.

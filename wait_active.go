@@ -18,7 +18,7 @@ var errPending = errors.New("still pending")
 // without an error.
 func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID string, opts ...RequestOption) (*Secret, error) {
 	opts = append([]RequestOption{unlimitedWait{}}, opts...)
-	limited := s.core.defaults().with(opts).retry.MaxWait != 0
+	options := s.core.defaults().with(opts)
 	var last *Secret
 	for delay := time.Duration(0); ; {
 		secret, _, err := s.Get(ctx, storeID, secretID, opts...)
@@ -27,7 +27,7 @@ func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID strin
 		}
 		var wait *WaitError
 		switch {
-		case errors.As(err, &wait) && (limited || !endsBefore(ctx, wait.Wait)):
+		case errors.As(err, &wait) && (wait.Wait > options.maxWait() || !endsBefore(ctx, wait.Wait)):
 			return last, err
 		case errors.Is(err, ErrRateLimited): // after all attempts of this poll
 		case err != nil:
