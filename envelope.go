@@ -160,10 +160,18 @@ func (*noResult) complete() error { return nil }
 // of 100 secrets has far fewer values.
 const maxValues = 100_000
 
-// checkSize counts commas, one of which follows each value of a list but the last.
+// checkSize counts what each value but a few comes with: a comma, or the bracket that its
+// list or object begins with.
 func checkSize(body []byte) error {
-	if len(body) > maxValues && bytes.Count(body, []byte{','}) > maxValues {
-		return fmt.Errorf("%w: more than %d commas", ErrResponseTooLarge, maxValues)
+	if len(body) <= maxValues {
+		return nil
+	}
+	n := 0
+	for _, char := range []string{",", "[", "{"} {
+		n += bytes.Count(body, []byte(char))
+	}
+	if n > maxValues {
+		return fmt.Errorf("%w: more than %d commas and opening brackets", ErrResponseTooLarge, maxValues)
 	}
 	return nil
 }
@@ -225,13 +233,16 @@ type details []Detail
 const (
 	maxDetails    = 100
 	maxChain      = 8       // levels
+	maxErrors     = 1 << 20 // bytes of errors or messages that are decoded; more are kept as text
 	maxText       = 4 << 10 // bytes of a text in a Detail
 	maxBody       = 2 << 10 // bytes of a body in an error
 	maxHeaderText = 80      // bytes of a header in an error
 )
 
 func (d *details) UnmarshalJSON(b []byte) error {
-	if len(b) > len("[]") && string(b) != "null" {
+	if len(b) > maxErrors {
+		*d = details{{Message: string(b)}}
+	} else if len(b) > len("[]") && string(b) != "null" {
 		left := maxDetails
 		*d = newDetails(b, maxChain, &left)
 	}

@@ -127,6 +127,8 @@ func TestResponsesCannotExhaustMemory(t *testing.T) {
 		{"8 MiB of {}", fill(`{"success":true,"result":[`, "{},", "]}"), -1},
 		{"8 MiB of 1 in errors", fill(`{"success":true,"result":[],"errors":[`, "1,", "]}"), -1},
 		{`8 MiB of "" in scopes`, fill(`{"success":true,"result":[{"id":"a","scopes":[`, `"",`, "]}]}"), -1},
+		{"8 MiB of {", fill(`{"success":true,"result":`, `{"a":`, "1}"), -1},
+		{"8 MiB of [", fill(`{"success":true,"result":[],"errors":`, "[", "]}"), -1},
 		{"more than 8 MiB", strings.Repeat(" ", 100<<20), -1},
 		{"more than 8 MiB, announced", strings.Repeat(" ", 100<<20), 100 << 20},
 		{"less than announced", strings.Repeat("{},", 200_000), 1 << 50},
@@ -163,7 +165,7 @@ func TestResponsesCannotExhaustMemory(t *testing.T) {
 // An invalid time makes the body be decoded again.
 func TestInvalidTimesCannotExhaustMemory(t *testing.T) {
 	nested := strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000) + ","
-	body := `{"success":true,"result":[{"id":"a","created":""}],"x":[` + strings.Repeat(nested, maxResponse/len(nested)-1) + "1]}"
+	body := `{"success":true,"result":[{"id":"a","created":""}],"x":[` + strings.Repeat(nested, 10) + "1]}"
 	list := new(listEnvelope[Secret])
 	var err error
 	used := allocated(func() { _, err = decodeAll(t.Context(), getOp, list, received(200, body)) })
@@ -177,7 +179,7 @@ func TestResponseAtTheLimit(t *testing.T) {
 	require.Len(t, body, maxResponse)
 	_, err := decodeAll(t.Context(), getOp, new(envelope[Secret]), received(200, body))
 	assert.NoError(t, err)
-	list := `{"success":true,"result":[` + strings.Repeat(`{"id":"a"},`, maxValues-1) + `{"id":"a"}]}`
+	list := `{"success":true,"result":[` + strings.Repeat(`{"id":"a"},`, maxValues/2-2) + `{"id":"a"}]}`
 	_, err = decodeAll(t.Context(), getOp, new(listEnvelope[Secret]), received(200, list))
 	assert.NoError(t, err)
 	_, err = decodeAll(t.Context(), getOp, new(listEnvelope[Secret]), received(200, strings.Replace(list, `[`, `[{"id":"a"},`, 1)))

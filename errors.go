@@ -57,8 +57,8 @@ var (
 	// ErrOutcomeUnknown reports a write that failed but may have been applied. Before
 	// repeating a create or duplicate, callers must check with FindByName whether it was.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrResponseTooLarge reports a successful response of more than 8 MiB or with more than
-	// 100,000 commas, which limits the number of its values.
+	// ErrResponseTooLarge reports a successful response of more than 8 MiB, or with more than
+	// 100,000 commas and opening brackets, which limits the number of its values.
 	ErrResponseTooLarge = errors.New("response too large")
 	// ErrInvalidResponse reports a successful response that cannot be decoded or is
 	// incomplete, or a list that repeats itself or has more than 10,000 pages.

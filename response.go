@@ -28,7 +28,7 @@ type Response struct {
 
 // DecodeResult decodes the result in r.Body into v, a non-nil pointer, for fields that the
 // types of this package lack. A body without a result returns [ErrInvalidResponse], and one
-// with more than 100,000 commas [ErrResponseTooLarge].
+// with more than 100,000 commas and opening brackets [ErrResponseTooLarge].
 func (r *Response) DecodeResult(v any) error {
 	var env struct {
 		Result json.RawMessage `json:"result"`
