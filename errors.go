@@ -230,7 +230,8 @@ func (e *ResponseError) Unwrap() error { return e.Err }
 // A RequestError reports an attempt without a response, or a call that ended before an
 // attempt: the connection failed, the attempt timed out, the context ended, or a limiter or
 // token source returned an error. If an earlier attempt failed with a response, [errors.As]
-// also finds its [*APIError].
+// also finds its [*APIError]. If the context ended, [errors.Is] matches its error and its
+// cause, but [errors.As] does not search the cause.
 type RequestError struct {
 	Method, Path string // Path is relative to the base URL
 	Attempts     int    // 0 if the call ended before the first attempt

@@ -338,6 +338,11 @@ func TestRetryable(t *testing.T) {
 		{name: "no error"},
 		{name: "another error", err: io.EOF},
 		{name: "an invalid argument", err: &secretsstore.ArgumentError{Argument: "value"}},
+		{name: "a context that ended", err: fail(nil, "Secrets.Get", secretsstore.WithHooks(secretsstore.Hooks{CallStart: func(ctx context.Context, _ secretsstore.CallStart) context.Context {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx
+		}})), want: true},
 		{name: "a 404", err: &secretsstore.APIError{StatusCode: 404}},
 		{name: "a 408", err: &secretsstore.APIError{StatusCode: 408}, want: true},
 		{name: "a 429", err: &secretsstore.APIError{StatusCode: 429, RetryAfter: 30 * time.Second}, after: 30 * time.Second, want: true},

@@ -48,11 +48,7 @@ func contextError(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	cause := context.Cause(ctx)
-	if cause == err {
-		return err
-	}
-	return &endedError{err, cause}
+	return &endedError{err, context.Cause(ctx)}
 }
 
 // An endedError is that of a context. errors.As does not search its cause, which can be an

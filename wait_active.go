@@ -7,8 +7,6 @@ import (
 	"time"
 )
 
-var errPending = errors.New("still pending")
-
 // WaitActive polls a secret until it is no longer pending: at once, then after 1 s,
 // doubling to 10 s. Pass a context with a deadline: only ctx limits how long WaitActive
 // polls, and also its waits for the rate limit unless an option sets MaxWait. Such an option,
@@ -48,7 +46,7 @@ func (s *SecretsService) WaitActive(ctx context.Context, storeID, secretID strin
 		case err != nil:
 			return last, &afterError{fmt.Errorf("secretsstore: waiting for secret %s: %w", secretID, ended), err}
 		default:
-			return last, fmt.Errorf("secretsstore: secret %s is %w: %w", secretID, errPending, ended)
+			return last, fmt.Errorf("secretsstore: secret %s is still pending: %w", secretID, ended)
 		}
 	}
 }

@@ -397,13 +397,19 @@ func TestServerRestartsUnderLoad(t *testing.T) {
 	t.Cleanup(rt.CloseIdleConnections)
 	client := w.via(rt, 8, secretsstore.WithRetryPolicy(secretsstore.RetryPolicy{MaxAttempts: 8, BaseBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond}))
 	arrived := make(chan struct{}, 1)
+	var requests atomic.Int64
+	reached := make(chan struct{})
 	w.Inject(secretsstoretest.Fault{Skip: 500, Count: 1, ResponseLatency: time.Hour})
-	go func() {
-		for len(w.Requests()) < 600 {
-			time.Sleep(time.Millisecond)
+	w.Inject(secretsstoretest.Fault{Match: func(*http.Request) bool {
+		if requests.Add(1) == 600 {
+			close(reached)
 		}
+		return false
+	}})
+	go func() {
+		<-reached
 		w.stop()
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // the outage
 		w.start(t)
 		arrived <- struct{}{}
 	}()
